@@ -1,0 +1,1 @@
+//! The Books demo app: model and headless command line.

@@ -1,0 +1,1 @@
+//! Local stand-in for the authorization server and Books API of the article.

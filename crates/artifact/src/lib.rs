@@ -1,0 +1,1 @@
+//! The verified identity of an APK, split set, AAB or IPA.

@@ -1,0 +1,1 @@
+//! Device evidence: authenticated into facts, appraised against policy into a verdict.

@@ -1,0 +1,1 @@
+//! Native OAuth client as typed steps, with no HTTP inside.

@@ -1,0 +1,1 @@
+//! Trust bundle: schema, authoring, anti-rollback set, the per-connection decision.

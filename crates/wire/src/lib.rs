@@ -1,0 +1,1 @@
+//! The bytes both ends agree on: requests, replies, problem codes, claims, signed and sealed envelopes.

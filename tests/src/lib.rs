@@ -1,0 +1,1 @@
+//! End-to-end tests, across all walls and with real peers.

@@ -1,0 +1,2 @@
+//! Project chores that have an if in them.
+fn main() {}
