@@ -1,0 +1,498 @@
+//! The admin side (`/admin/v1`): what the command line, the console and scripts exchange with the service.
+//!
+//! Views are what is read, `New…` and `Put…` what is written. A secret's value only ever travels inwards.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Base64Url;
+use crate::device::SecretUse;
+use crate::ids::{
+    AccountId, AnchorName, AppId, CredentialId, DeviceId, Host, PackageName, RegistrationId,
+    SecretName, SupportId,
+};
+use crate::secret::{SecretText, expose_into};
+
+/// What a session may do. Wider roles include `viewer`; `auditor` reads everything, audit log included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Role {
+    /// Reads configuration, devices and verdicts.
+    Viewer,
+    /// A viewer who reads the audit log too, and changes nothing.
+    Auditor,
+    /// A viewer who registers apps and builds and sets device overrides.
+    Developer,
+    /// Everything.
+    Admin,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Auditor, Self::Developer, Self::Admin];
+
+    /// The stable text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Auditor => "auditor",
+            Self::Developer => "developer",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+macro_rules! dto {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
+    };
+}
+
+dto! {
+    /// `POST /admin/v1/sessions`, with a management credential as bearer.
+    NewSession {
+        /// The role wanted; at most the credential's.
+        role: Role,
+    }
+}
+dto! {
+    /// A session. It ends an hour after it was opened.
+    SessionView {
+        /// The bearer value for the routes below.
+        #[serde(serialize_with = "expose_into")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        session: SecretText,
+        /// What it may do.
+        role: Role,
+        /// The only account it may do it in; absent for a service-wide credential.
+        account: Option<AccountId>,
+        /// Seconds since 1970.
+        expires_at: i64,
+    }
+}
+dto! {
+    /// `GET /admin/v1/whoami`
+    WhoAmI {
+        /// The credential's name.
+        name: String,
+        /// The session's role.
+        role: Role,
+        /// Absent for a service-wide credential.
+        account: Option<AccountId>,
+        /// Seconds since 1970.
+        expires_at: i64,
+    }
+}
+dto! {
+    /// A management credential, without its secret.
+    CredentialView {
+        /// Its id.
+        id: CredentialId,
+        /// Who or what uses it.
+        name: String,
+        /// The widest role it may take.
+        role: Role,
+        /// The only account it is good for; absent: service-wide.
+        account: Option<AccountId>,
+        /// Seconds since 1970.
+        created_at: i64,
+    }
+}
+dto! {
+    /// `POST …/credentials`
+    NewCredential {
+        /// Who or what will use it.
+        name: String,
+        /// The widest role it may take.
+        role: Role,
+    }
+}
+dto! {
+    /// A credential just made: the one time its secret is shown.
+    CreatedCredential {
+        /// What can be read again.
+        credential: CredentialView,
+        /// What cannot.
+        #[serde(serialize_with = "expose_into")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        secret: SecretText,
+    }
+}
+dto! {
+    /// An account.
+    AccountView {
+        /// Its id, part of every URL.
+        id: AccountId,
+        /// For people.
+        name: String,
+        /// Seconds since 1970.
+        created_at: i64,
+    }
+}
+dto! {
+    /// `POST /admin/v1/accounts`
+    NewAccount {
+        /// Its id.
+        id: AccountId,
+        /// For people; at most 100 characters.
+        name: String,
+    }
+}
+dto! {
+    /// An app.
+    AppView {
+        /// Its id.
+        id: AppId,
+        /// For people.
+        name: String,
+        /// Its Android package.
+        android_package: Option<PackageName>,
+        /// Seconds since 1970.
+        created_at: i64,
+    }
+}
+dto! {
+    /// `POST …/apps`
+    NewApp {
+        /// Its id.
+        id: AppId,
+        /// For people; at most 100 characters.
+        name: String,
+        /// Its Android package; one app per package.
+        android_package: Option<PackageName>,
+    }
+}
+
+/// What counts as the app (a reference value, RFC 9334 §8.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Reference {
+    /// One build.
+    Build {
+        /// Android package.
+        package: PackageName,
+        /// 64-bit version code.
+        version_code: u64,
+        /// Lower-case hex SHA-256 of the signing certificates that Key Attestation reports; all of them.
+        signers: Vec<String>,
+        /// Lower-case hex SHA-256 of the file.
+        artifact_sha256: String,
+    },
+    /// Every build that a certificate signed: an explicit, wider choice.
+    Certificate {
+        /// Android package.
+        package: PackageName,
+        /// Lower-case hex SHA-256 of the certificate.
+        signer: String,
+    },
+}
+
+impl Reference {
+    /// The package it speaks of.
+    pub fn package(&self) -> &PackageName {
+        match self {
+            Self::Build { package, .. } | Self::Certificate { package, .. } => package,
+        }
+    }
+}
+
+dto! {
+    /// A registration.
+    RegistrationView {
+        /// Its id.
+        id: RegistrationId,
+        /// Of which app.
+        app: AppId,
+        /// What counts.
+        reference: Reference,
+        /// For people.
+        label: String,
+        /// Who added it.
+        added_by: String,
+        /// Seconds since 1970.
+        added_at: i64,
+        /// It counts no longer after this.
+        expires_at: Option<i64>,
+    }
+}
+dto! {
+    /// `POST …/registrations`. Without an app, the app of the package is taken, or made.
+    NewRegistration {
+        /// Of which app.
+        app: Option<AppId>,
+        /// What counts.
+        reference: Reference,
+        /// For people; at most 200 characters.
+        label: String,
+        /// Seconds since 1970.
+        expires_at: Option<i64>,
+    }
+}
+
+/// Whether an API gets attestation tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum TokenMode {
+    /// Requests carry `Bonafide-Token`.
+    Token,
+    /// The API is not ours: protected channel and secrets only.
+    NoToken,
+}
+
+dto! {
+    /// A protected API.
+    ApiView {
+        /// Its host.
+        host: Host,
+        /// Tokens or not.
+        token: TokenMode,
+        /// Seconds since 1970.
+        added_at: i64,
+    }
+}
+dto! {
+    /// `PUT …/apis/{host}`
+    PutApi {
+        /// Tokens or not.
+        token: TokenMode,
+    }
+}
+dto! {
+    /// A runtime secret, without its value.
+    SecretView {
+        /// Its name.
+        name: SecretName,
+        /// Where it may go; at least one.
+        hosts: Vec<Host>,
+        /// Where in a request it may stand.
+        uses: Vec<SecretUse>,
+        /// Which apps may have it; empty: all of the account.
+        apps: Vec<AppId>,
+        /// How long an app may hold it, seconds, 1 to 3600.
+        life_seconds: u32,
+        /// Grows with each new value.
+        version: u64,
+        /// Seconds since 1970.
+        updated_at: i64,
+    }
+}
+dto! {
+    /// `PUT …/secrets/{name}`: makes the secret, or replaces its value (a rotation).
+    PutSecret {
+        /// 1 byte to 8 KiB of text.
+        #[serde(serialize_with = "expose_into")]
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        value: SecretText,
+        /// Where it may go; at least one. Absent on rotation: as before.
+        hosts: Option<Vec<Host>>,
+        /// Where in a request it may stand. Absent: as before, or header, form and OAuth.
+        uses: Option<Vec<SecretUse>>,
+        /// Which apps may have it. Absent: as before, or all.
+        apps: Option<Vec<AppId>>,
+        /// Absent: as before, or 300.
+        life_seconds: Option<u32>,
+    }
+}
+dto! {
+    /// The account's policy, in force since `version`.
+    PolicyView {
+        /// Grows with each change; also the `ETag`.
+        version: u64,
+        /// The policy document (`docs/reference/policy.md`).
+        #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+        policy: serde_json::Value,
+        /// Who changed it last.
+        author: String,
+        /// Seconds since 1970.
+        updated_at: i64,
+    }
+}
+
+/// What an override does to a device's verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum OverrideKind {
+    /// Policy findings do not refuse it. Evidence that fails authentication still does.
+    AlwaysPass,
+    /// Refused whatever it shows, to test failure paths or to lock it out.
+    AlwaysFail,
+}
+
+dto! {
+    /// A device override.
+    OverrideView {
+        /// The device.
+        device_id: DeviceId,
+        /// What it does.
+        kind: OverrideKind,
+        /// Why.
+        reason: String,
+        /// Who set it.
+        owner: String,
+        /// Seconds since 1970.
+        created_at: i64,
+        /// It ends by itself.
+        expires_at: i64,
+    }
+}
+dto! {
+    /// `PUT …/overrides/{device}`; the device may be `latest`, the one refused last.
+    PutOverride {
+        /// What it does.
+        kind: OverrideKind,
+        /// Why; 1 to 200 characters.
+        reason: String,
+        /// 60 to 7,776,000 (90 days).
+        for_seconds: u32,
+    }
+}
+dto! {
+    /// An enrolled device.
+    DeviceView {
+        /// Its id.
+        device_id: DeviceId,
+        /// Of which app.
+        app: AppId,
+        /// Enrolled under a development anchor.
+        development: bool,
+        /// Revoked by an operator.
+        revoked: bool,
+        /// Seconds since 1970.
+        enrolled_at: i64,
+    }
+}
+dto! {
+    /// One finding of a recorded verdict.
+    FindingView {
+        /// Stable code.
+        code: String,
+        /// `info`, `observed` or `enforced`.
+        severity: String,
+        /// This occurrence, for people.
+        detail: String,
+    }
+}
+dto! {
+    /// A recorded verdict.
+    VerdictView {
+        /// What the refused user read out.
+        support_id: SupportId,
+        /// Seconds since 1970.
+        at: i64,
+        /// `enrolment` or `attestation`.
+        request: String,
+        /// `allow`, `deny` or `rejected` (evidence that did not authenticate).
+        outcome: String,
+        /// The problem code that the device saw; absent on allow.
+        code: Option<String>,
+        /// Where evidence authenticated one.
+        device_id: Option<DeviceId>,
+        /// Where the package belongs to one.
+        app: Option<AppId>,
+        /// All of them.
+        findings: Vec<FindingView>,
+        /// The policy version that judged.
+        policy_version: u64,
+        /// The verified facts.
+        #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+        facts: serde_json::Value,
+    }
+}
+dto! {
+    /// Managed trust roots on or off.
+    ManagedRootsView {
+        /// On: connections to protected APIs trust the bundle's roots only.
+        enabled: bool,
+    }
+}
+dto! {
+    /// An evidence trust anchor that the account added. Always marked development.
+    AnchorView {
+        /// Its name.
+        name: AnchorName,
+        /// SHA-256 of its key (`SubjectPublicKeyInfo`), lower-case hex.
+        spki_sha256: String,
+        /// Who added it.
+        added_by: String,
+        /// Seconds since 1970.
+        added_at: i64,
+    }
+}
+dto! {
+    /// `PUT …/anchors/{name}`
+    PutAnchor {
+        /// One PEM certificate.
+        certificate_pem: String,
+    }
+}
+dto! {
+    /// `GET …/sdk-config`
+    SdkConfigView {
+        /// The config string.
+        config: String,
+    }
+}
+dto! {
+    /// A signing key of attestation tokens.
+    SigningKeyView {
+        /// RFC 7638 thumbprint.
+        kid: String,
+        /// `published`, `active` or `retiring`.
+        state: String,
+        /// Seconds since 1970.
+        created_at: i64,
+    }
+}
+dto! {
+    /// One row of the audit log.
+    AuditEventView {
+        /// 1, 2, 3, … without gaps.
+        sequence: u64,
+        /// Seconds since 1970.
+        at: i64,
+        /// Absent for events of the service itself.
+        account: Option<AccountId>,
+        /// Credential name, device id, or `service`.
+        actor: String,
+        /// Like `registration.added`.
+        action: String,
+        /// What it was done to.
+        object: String,
+        /// Names and digests, never values.
+        #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+        details: serde_json::Value,
+        /// SHA-256 over the previous hash and this row.
+        hash: Base64Url,
+    }
+}
+dto! {
+    /// `GET /admin/v1/audit/verify`
+    AuditVerification {
+        /// Whether every link holds.
+        intact: bool,
+        /// How many rows were checked.
+        events: u64,
+        /// Hash of the newest row.
+        head: Base64Url,
+        /// The first row that does not hold.
+        broken_at: Option<u64>,
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Page<T> {
+    /// In a stable order.
+    pub items: Vec<T>,
+    /// Give it back as `page_token` for more; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}
