@@ -1,1 +1,10 @@
 //! The service: challenges, verifies, decides, releases.
+//!
+//! Layers `http > app > {store, upstream, keys}` (an architecture test keeps the arrows): `http` parses,
+//! authenticates and renders; `app` holds one use case per file and knows neither HTTP nor SQL; `store`
+//! is one trait of coarse atomic verbs; `keys` is the only place where private keys are used.
+//! What decides trust lives in the pure crates below.
+
+pub mod clock;
+pub mod config;
+pub mod store;

@@ -1,0 +1,227 @@
+//! What operators configure, as the running service holds it: read whole from the store, never row by row.
+//!
+//! A [`Configuration`] is an immutable snapshot. Every change makes a new one, and the hot path only ever
+//! looks at the snapshot in memory, which is why it needs no database (promise P9).
+
+use std::collections::BTreeMap;
+
+use bonafide_evidence::Policy;
+use bonafide_wire::admin::{OverrideKind, Reference, Role, TokenMode};
+use bonafide_wire::device::SecretUse;
+use bonafide_wire::ids::{
+    AccountId, AnchorName, AppId, CredentialId, DeviceId, Host, PackageName, RegistrationId,
+    SecretName,
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything, at one version.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    /// Grows with every committed change, on every node alike.
+    pub version: u64,
+    /// The tenants.
+    pub accounts: BTreeMap<AccountId, AccountConfig>,
+    /// Management credentials.
+    pub credentials: BTreeMap<CredentialId, Credential>,
+}
+
+/// One tenant.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// For people.
+    pub name: String,
+    /// Seconds since 1970.
+    pub created_at: i64,
+    /// Products.
+    pub apps: BTreeMap<AppId, App>,
+    /// Reference values.
+    pub registrations: BTreeMap<RegistrationId, Registration>,
+    /// The account's policy.
+    pub policy: VersionedPolicy,
+    /// Protected APIs.
+    pub apis: BTreeMap<Host, Api>,
+    /// Runtime secrets, sealed.
+    pub secrets: BTreeMap<SecretName, RuntimeSecret>,
+    /// Device overrides; expired ones may still be here.
+    pub overrides: BTreeMap<DeviceId, DeviceOverride>,
+    /// Devices that an operator revoked, with the time.
+    pub revoked: BTreeMap<DeviceId, i64>,
+    /// Development anchors of evidence.
+    pub anchors: BTreeMap<AnchorName, Anchor>,
+    /// Whether connections to protected APIs trust managed roots only.
+    pub managed_roots: bool,
+    /// Keys that sign attestation tokens, sealed.
+    pub signing_keys: BTreeMap<String, SigningKey>,
+    /// The keys that sign trust metadata, sealed.
+    pub trust_keys: TrustKeys,
+    /// The signed trust metadata as served.
+    pub trust: PublishedTrust,
+}
+
+/// A product.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct App {
+    /// For people.
+    pub name: String,
+    /// Its Android package.
+    pub android_package: Option<PackageName>,
+    /// Seconds since 1970.
+    pub created_at: i64,
+}
+
+/// A reference value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Registration {
+    /// Of which app.
+    pub app: AppId,
+    /// What counts.
+    pub reference: Reference,
+    /// For people.
+    pub label: String,
+    /// Who added it.
+    pub added_by: String,
+    /// Seconds since 1970.
+    pub added_at: i64,
+    /// It counts no longer after this.
+    pub expires_at: Option<i64>,
+}
+
+/// A policy and its history mark.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VersionedPolicy {
+    /// Grows with each change.
+    pub version: u64,
+    /// The typed policy.
+    pub policy: Policy,
+    /// Who changed it last.
+    pub author: String,
+    /// Seconds since 1970.
+    pub updated_at: i64,
+}
+
+/// A protected API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Api {
+    /// Tokens or not.
+    pub token: TokenMode,
+    /// Seconds since 1970.
+    pub added_at: i64,
+}
+
+/// Bytes sealed under the master key; `keys` opens them, with a Grant where they are a RuntimeSecret's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedBytes(pub bonafide_wire::bytes::Base64Url);
+
+/// A runtime secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RuntimeSecret {
+    /// Where it may go.
+    pub hosts: Vec<Host>,
+    /// Where in a request it may stand.
+    pub uses: Vec<SecretUse>,
+    /// Which apps may have it; empty: all.
+    pub apps: Vec<AppId>,
+    /// How long an app may hold it, seconds.
+    pub life_seconds: u32,
+    /// Grows with each new value.
+    pub version: u64,
+    /// The value.
+    pub sealed: SealedBytes,
+    /// Seconds since 1970.
+    pub updated_at: i64,
+}
+
+/// A device override.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DeviceOverride {
+    /// What it does.
+    pub kind: OverrideKind,
+    /// Why.
+    pub reason: String,
+    /// Who set it.
+    pub owner: String,
+    /// Seconds since 1970.
+    pub created_at: i64,
+    /// It ends by itself.
+    pub expires_at: i64,
+}
+
+/// A development anchor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Anchor {
+    /// DER certificate.
+    pub certificate: bonafide_wire::bytes::Base64Url,
+    /// Who added it.
+    pub added_by: String,
+    /// Seconds since 1970.
+    pub added_at: i64,
+}
+
+/// Life of a signing key (`docs/operations.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SigningKeyState {
+    /// In the JWKS, not yet used.
+    Published,
+    /// Signs.
+    Active,
+    /// Still in the JWKS until the last token and cache died.
+    Retiring,
+}
+
+/// A key that signs attestation tokens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Its state.
+    pub state: SigningKeyState,
+    /// Uncompressed P-256 point.
+    pub public_key: bonafide_wire::bytes::Base64Url,
+    /// PKCS#8.
+    pub sealed: SealedBytes,
+    /// Seconds since 1970.
+    pub created_at: i64,
+}
+
+/// The two roles of trust metadata.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrustKeys {
+    /// Signs root metadata; its thumbprint is in the config string.
+    pub root: TrustKey,
+    /// Signs bundles.
+    pub bundle: TrustKey,
+}
+
+/// One key of trust metadata.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrustKey {
+    /// Uncompressed P-256 point.
+    pub public_key: bonafide_wire::bytes::Base64Url,
+    /// PKCS#8.
+    pub sealed: SealedBytes,
+}
+
+/// Signed trust metadata, byte for byte as served.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PublishedTrust {
+    /// The bundle's version; the `ETag`.
+    pub version: u64,
+    /// Re-sign before this, seconds since 1970.
+    pub refresh_at: i64,
+    /// JSON of the reply to `GET trust-bundle`.
+    pub document: String,
+}
+
+/// A management credential.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Credential {
+    /// Who or what uses it.
+    pub name: String,
+    /// The widest role it may take.
+    pub role: Role,
+    /// The only account it is good for.
+    pub account: Option<AccountId>,
+    /// SHA-256 of the secret part (256 random bits, so a plain hash is enough).
+    pub secret_sha256: bonafide_wire::bytes::Base64Url,
+    /// Seconds since 1970.
+    pub created_at: i64,
+}

@@ -1,0 +1,265 @@
+//! The store: one trait of coarse verbs, each atomic and durable when it returns (promises P1, P2, P7, P8).
+//!
+//! Atomicity is a security property, so it is part of the contract: a state change and its audit row are
+//! one transaction (law 7), a challenge enrols one key, a token is consumed once. One contract suite runs
+//! on every backend. Configuration is small and read whole; devices, verdicts and audit are rows.
+
+use core::future::Future;
+use core::pin::Pin;
+
+use bonafide_wire::admin::{AuditEventView, AuditVerification, DeviceView, Role, VerdictView};
+use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SupportId};
+
+use crate::config::Configuration;
+
+/// A verb's result to come.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why a verb did nothing. Nothing was changed in any of these cases.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database does not answer, or could not make it durable.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A precondition did not hold: the object exists, is gone, or has another version.
+    #[error("{0}")]
+    Conflict(String),
+    /// Stored bytes cannot be read: damage or a newer version's format.
+    #[error("stored data is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor(pub String);
+
+/// One row for the audit log; the store adds sequence and hash.
+#[derive(Debug, Clone)]
+pub struct AuditEntry {
+    /// Seconds since 1970.
+    pub at: i64,
+    /// Whose log; absent for the service itself.
+    pub account: Option<AccountId>,
+    /// Who did it.
+    pub actor: Actor,
+    /// Like `registration.added`.
+    pub action: &'static str,
+    /// What it was done to.
+    pub object: String,
+    /// Names and digests, never values.
+    pub details: serde_json::Value,
+}
+
+/// An object of the configuration, by kind and key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Absent for service-wide objects (credentials).
+    pub account: Option<AccountId>,
+    /// Which kind.
+    pub kind: ObjectKind,
+    /// The key within kind and account.
+    pub id: String,
+}
+
+/// The kinds of configuration objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// `AccountConfig`'s own members.
+    Account,
+    /// [`crate::config::App`]
+    App,
+    /// [`crate::config::Registration`]
+    Registration,
+    /// [`crate::config::VersionedPolicy`]
+    Policy,
+    /// [`crate::config::Api`]
+    Api,
+    /// [`crate::config::RuntimeSecret`]
+    Secret,
+    /// [`crate::config::DeviceOverride`]
+    Override,
+    /// A revoked device.
+    Revocation,
+    /// [`crate::config::Anchor`]
+    Anchor,
+    /// Managed roots switch.
+    ManagedRoots,
+    /// [`crate::config::SigningKey`]
+    SigningKey,
+    /// [`crate::config::TrustKeys`]
+    TrustKeys,
+    /// [`crate::config::PublishedTrust`]
+    Trust,
+    /// [`crate::config::Credential`]
+    Credential,
+}
+
+/// What must hold of an object before it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expectation {
+    /// It must not exist.
+    Absent,
+    /// It must exist.
+    Present,
+    /// Either.
+    Any,
+    /// The whole configuration must still have this version (compare and set).
+    Version(u64),
+}
+
+/// One write of one object.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Which object.
+    pub key: ObjectKey,
+    /// What must hold before.
+    pub expect: Expectation,
+    /// Its new body (JSON), or `None` to delete it.
+    pub body: Option<String>,
+}
+
+/// Several writes and their audit row: all or nothing.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// In order.
+    pub writes: Vec<Write>,
+    /// What the log shall say.
+    pub audit: AuditEntry,
+}
+
+/// A device to be enrolled.
+#[derive(Debug, Clone)]
+pub struct NewDevice {
+    /// The tenant.
+    pub account: AccountId,
+    /// What can be read later.
+    pub device: DeviceView,
+    /// The spent challenge (its random part); using it twice is a conflict.
+    pub challenge: Vec<u8>,
+    /// When the challenge may be forgotten, seconds since 1970.
+    pub challenge_expires_at: i64,
+    /// Uncompressed point of the enrolled key.
+    pub public_key: Vec<u8>,
+    /// The audit row.
+    pub audit: AuditEntry,
+}
+
+/// What became of an enrolment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enrolled {
+    /// The device is there now.
+    Yes,
+    /// The challenge was spent before; nothing was written.
+    ChallengeUsed,
+}
+
+/// Whether a token was consumed by this call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consumption {
+    /// By this call.
+    First,
+    /// By an earlier one.
+    Already,
+}
+
+/// An open role session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// SHA-256 of the bearer value.
+    pub bearer_sha256: [u8; 32],
+    /// By which credential.
+    pub credential: CredentialId,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Where.
+    pub account: Option<AccountId>,
+    /// Seconds since 1970.
+    pub expires_at: i64,
+}
+
+/// A verdict to be recorded.
+#[derive(Debug, Clone)]
+pub struct VerdictRecord {
+    /// The tenant.
+    pub account: AccountId,
+    /// What can be read later.
+    pub verdict: VerdictView,
+}
+
+/// A window on a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// After this position (opaque to callers; a row number inside).
+    pub after: Option<u64>,
+    /// At most this many, 1 to 500.
+    pub limit: u32,
+}
+
+/// A window's rows and where the next begins.
+#[derive(Debug, Clone)]
+pub struct Rows<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Give it as [`Window::after`] for more.
+    pub next: Option<u64>,
+}
+
+/// The verbs.
+pub trait Store: Send + Sync + core::fmt::Debug {
+    /// Reads the whole configuration.
+    fn load(&self) -> StoreFuture<'_, Configuration>;
+    /// The configuration's version: cheap, for other nodes' changes.
+    fn version(&self) -> StoreFuture<'_, u64>;
+    /// Writes objects and their audit row; gives the new version.
+    fn commit(&self, change: Change) -> StoreFuture<'_, u64>;
+    /// Spends the challenge, writes device and audit row.
+    fn enrol(&self, device: NewDevice) -> StoreFuture<'_, Enrolled>;
+    /// Spends a challenge without enrolling (an authenticated but refused instance).
+    fn spend_challenge(
+        &self,
+        account: &AccountId,
+        challenge: Vec<u8>,
+        expires_at: i64,
+    ) -> StoreFuture<'_, Enrolled>;
+    /// Consumes a token's `jti` until `expires_at`.
+    fn consume_token(
+        &self,
+        account: &AccountId,
+        jti: &str,
+        expires_at: i64,
+    ) -> StoreFuture<'_, Consumption>;
+    /// Appends to the audit log (secret releases).
+    fn append_audit(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()>;
+    /// Records verdicts.
+    fn record_verdicts(&self, records: Vec<VerdictRecord>) -> StoreFuture<'_, ()>;
+    /// One recorded verdict.
+    fn verdict(
+        &self,
+        account: &AccountId,
+        support_id: &SupportId,
+    ) -> StoreFuture<'_, Option<VerdictView>>;
+    /// Recorded verdicts, newest first.
+    fn verdicts(&self, account: &AccountId, window: Window) -> StoreFuture<'_, Rows<VerdictView>>;
+    /// The device refused last, for `device add latest`.
+    fn latest_refused(&self, account: &AccountId) -> StoreFuture<'_, Option<DeviceId>>;
+    /// Enrolled devices, newest first.
+    fn devices(&self, account: &AccountId, window: Window) -> StoreFuture<'_, Rows<DeviceView>>;
+    /// Opens a session and writes its audit row.
+    fn open_session(&self, session: Session, audit: AuditEntry) -> StoreFuture<'_, ()>;
+    /// The session of a bearer value, expired or not.
+    fn session(&self, bearer_sha256: [u8; 32]) -> StoreFuture<'_, Option<Session>>;
+    /// Ends a session.
+    fn close_session(&self, bearer_sha256: [u8; 32], audit: AuditEntry) -> StoreFuture<'_, ()>;
+    /// The audit log, oldest first; of one account or of all.
+    fn audit(
+        &self,
+        account: Option<&AccountId>,
+        window: Window,
+    ) -> StoreFuture<'_, Rows<AuditEventView>>;
+    /// Recomputes the hash chain.
+    fn verify_audit(&self) -> StoreFuture<'_, AuditVerification>;
+    /// Forgets what has expired: challenges, consumed tokens, sessions, verdicts older than the given times.
+    fn prune(&self, now: i64, verdicts_before: i64) -> StoreFuture<'_, ()>;
+}
