@@ -1,0 +1,98 @@
+//! The real peers of the tests: Debian's `apksigner` and Chromium, `PyPI`'s PyJWT and schemathesis.
+//!
+//! They are installed where that is allowed. Where it is not, the tests that need them are skipped, loudly;
+//! with `CI=true` a skip is a failure.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::{root, say};
+
+/// A program from Debian and the packages that bring it.
+const DEBIAN: &[(&str, &[&str])] = &[
+    ("apksigner", &["apksigner"]),
+    ("chromedriver", &["chromium", "chromium-driver"]),
+];
+
+/// Packages from `PyPI`; a module that proves the install, and what to install.
+const PYPI: &[(&str, &str)] = &[
+    ("jwt", "PyJWT[crypto]==2.10.1"),
+    ("schemathesis", "schemathesis>=4.4,<5"),
+];
+
+/// What the tests are told about the peers.
+pub(crate) struct Peers {
+    /// A Python with the packages above, where it could be made.
+    pub(crate) python: Option<PathBuf>,
+}
+
+/// Installs what is missing and may be installed.
+pub(crate) fn install() -> Peers {
+    for (program, packages) in DEBIAN {
+        if !is_on_path(program) && !apt_install(packages) {
+            say(&format!(
+                "MISSING: {program} (Debian: {}); its tests will be skipped",
+                packages.join(" ")
+            ));
+        }
+    }
+    let python = python_environment();
+    if python.is_none() {
+        say("MISSING: a Python environment with PyJWT and schemathesis; its tests will be skipped");
+    }
+    Peers { python }
+}
+
+fn is_on_path(program: &str) -> bool {
+    quiet(Command::new("sh").args(["-c", &format!("command -v {program}")]))
+}
+
+fn apt_install(packages: &[&str]) -> bool {
+    if !is_on_path("apt-get") {
+        return false;
+    }
+    say(&format!("installing {} with apt-get", packages.join(" ")));
+    let install = || {
+        quiet(
+            Command::new("apt-get")
+                .args(["install", "--yes", "--no-install-recommends"])
+                .args(packages)
+                .env("DEBIAN_FRONTEND", "noninteractive"),
+        )
+    };
+    // The lists of a new machine are empty or old.
+    install() || (quiet(Command::new("apt-get").arg("update")) && install())
+}
+
+fn python_environment() -> Option<PathBuf> {
+    let venv = root().join("target/peers/python");
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        say("making a Python environment in target/peers");
+        let made = quiet(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        if !made {
+            return None;
+        }
+    }
+    for (module, package) in PYPI {
+        let present = quiet(Command::new(&python).args(["-c", &format!("import {module}")]));
+        if !present {
+            say(&format!("installing {package} with pip"));
+            let mut pip = Command::new(&python);
+            pip.args(["-m", "pip", "install", "--quiet", package]);
+            if !quiet(&mut pip) {
+                return None;
+            }
+        }
+    }
+    Some(python)
+}
+
+fn quiet(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
