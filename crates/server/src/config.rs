@@ -108,7 +108,7 @@ pub struct Api {
     pub added_at: i64,
 }
 
-/// Bytes sealed under the master key; `keys` opens them, with a Grant where they are a RuntimeSecret's.
+/// Bytes sealed under the master key; `keys` opens them, with a Grant where they are a runtime secret's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedBytes(pub bonafide_wire::bytes::Base64Url);
 
