@@ -1,0 +1,95 @@
+//! The command line as clap sees it: the options that every command has, and the list of nouns.
+//!
+//! A noun's own arguments stand beside its code in `commands/<noun>.rs`. To add one: a line in [`Noun`], a
+//! line in `commands::run`.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::render::Output;
+
+/// `bonafide …`
+#[derive(Debug, Parser)]
+#[command(
+    name = "bonafide",
+    version,
+    about = "Only genuine, unmodified instances of your app act as your app",
+    long_about = "Bonafide lets only genuine, unmodified instances of your mobile app act as your app.\n\n\
+        The same program is the service (`serve`), its command line (everything that names an object) and a \
+        set of offline tools.",
+    after_long_help = "Data goes to stdout, talk to stderr.\n\n\
+        Exit codes: 0 done, 1 refused or failed verdict, 2 usage or unreadable input, 3 not found, \
+        4 not authenticated or not allowed, 5 conflict, 7 service unreachable.\n\n\
+        Environment: BONAFIDE_URL, BONAFIDE_ACCOUNT, BONAFIDE_PROFILE, BONAFIDE_SESSION (from `bonafide role`), \
+        BONAFIDE_CREDENTIAL or BONAFIDE_CREDENTIAL_FILE, BONAFIDE_CONFIG, NO_COLOR.",
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// How to print data
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub(crate) output: Output,
+    /// Profile of the configuration file to use
+    #[arg(
+        long,
+        global = true,
+        env = "BONAFIDE_PROFILE",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
+    pub(crate) profile: Option<String>,
+    /// Admin URL of the service [default: the profile's, else the loopback's port 8701]
+    #[arg(
+        long,
+        global = true,
+        env = "BONAFIDE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(crate) url: Option<String>,
+    /// Account to work in [default: the profile's, else `default`]
+    #[arg(
+        long,
+        global = true,
+        env = "BONAFIDE_ACCOUNT",
+        hide_env_values = true,
+        value_name = "ID"
+    )]
+    pub(crate) account: Option<String>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Noun {
+    /// Store a management credential in a profile
+    Login(commands::login::Args),
+    /// Remove a profile's credential
+    Logout(commands::login::LogoutArgs),
+    /// Who this session is, what it may do and until when
+    Whoami,
+    /// Open a session with a role, one hour long
+    Role(commands::role::Args),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Args),
+    /// Write manual pages into a directory
+    Man(commands::completions::ManArgs),
+}
