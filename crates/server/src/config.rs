@@ -50,12 +50,48 @@ pub struct AccountConfig {
     pub anchors: BTreeMap<AnchorName, Anchor>,
     /// Whether connections to protected APIs trust managed roots only.
     pub managed_roots: bool,
+    /// Roots of the account's own that are managed beside the built-in ones.
+    pub trust_roots: BTreeMap<AnchorName, TrustRoot>,
     /// Keys that sign attestation tokens, sealed.
     pub signing_keys: BTreeMap<String, SigningKey>,
     /// The keys that sign trust metadata, sealed.
     pub trust_keys: TrustKeys,
     /// The signed trust metadata as served.
     pub trust: PublishedTrust,
+}
+
+/// The members of an account that are its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountProfile {
+    /// For people.
+    pub name: String,
+    /// Seconds since 1970.
+    pub created_at: i64,
+}
+
+/// The managed roots switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManagedRoots {
+    /// On: connections to protected APIs trust managed roots only.
+    pub enabled: bool,
+}
+
+/// A device that an operator revoked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Revocation {
+    /// Since when, seconds since 1970.
+    pub at: i64,
+}
+
+/// A root for protected APIs that the account added, say its company's own CA.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TrustRoot {
+    /// DER certificate.
+    pub certificate: bonafide_wire::bytes::Base64Url,
+    /// Who added it.
+    pub added_by: String,
+    /// Seconds since 1970.
+    pub added_at: i64,
 }
 
 /// A product.

@@ -5,6 +5,9 @@
 //! is one trait of coarse atomic verbs; `keys` is the only place where private keys are used.
 //! What decides trust lives in the pure crates below.
 
+pub mod app;
 pub mod clock;
 pub mod config;
+pub mod keys;
 pub mod store;
+pub mod tasks;

@@ -10,6 +10,8 @@ use core::pin::Pin;
 use bonafide_wire::admin::{AuditEventView, AuditVerification, DeviceView, Role, VerdictView};
 use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SupportId};
 
+use serde::Serialize;
+
 use crate::config::Configuration;
 
 /// A verb's result to come.
@@ -64,7 +66,7 @@ pub struct ObjectKey {
 /// The kinds of configuration objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ObjectKind {
-    /// `AccountConfig`'s own members.
+    /// [`crate::config::AccountProfile`]; also makes the tenant's place for devices, verdicts and sessions.
     Account,
     /// [`crate::config::App`]
     App,
@@ -78,12 +80,14 @@ pub enum ObjectKind {
     Secret,
     /// [`crate::config::DeviceOverride`]
     Override,
-    /// A revoked device.
+    /// [`crate::config::Revocation`]
     Revocation,
     /// [`crate::config::Anchor`]
     Anchor,
-    /// Managed roots switch.
+    /// [`crate::config::ManagedRoots`]
     ManagedRoots,
+    /// [`crate::config::TrustRoot`]
+    TrustRoot,
     /// [`crate::config::SigningKey`]
     SigningKey,
     /// [`crate::config::TrustKeys`]
@@ -92,6 +96,73 @@ pub enum ObjectKind {
     Trust,
     /// [`crate::config::Credential`]
     Credential,
+}
+
+impl ObjectKind {
+    /// All kinds.
+    pub const ALL: [Self; 15] = [
+        Self::Account,
+        Self::App,
+        Self::Registration,
+        Self::Policy,
+        Self::Api,
+        Self::Secret,
+        Self::Override,
+        Self::Revocation,
+        Self::Anchor,
+        Self::ManagedRoots,
+        Self::TrustRoot,
+        Self::SigningKey,
+        Self::TrustKeys,
+        Self::Trust,
+        Self::Credential,
+    ];
+
+    /// The stable text, as stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::App => "app",
+            Self::Registration => "registration",
+            Self::Policy => "policy",
+            Self::Api => "api",
+            Self::Secret => "secret",
+            Self::Override => "override",
+            Self::Revocation => "revocation",
+            Self::Anchor => "anchor",
+            Self::ManagedRoots => "managed-roots",
+            Self::TrustRoot => "trust-root",
+            Self::SigningKey => "signing-key",
+            Self::TrustKeys => "trust-keys",
+            Self::Trust => "trust",
+            Self::Credential => "credential",
+        }
+    }
+}
+
+impl ObjectKey {
+    /// One of several objects of an account.
+    pub fn of(account: &AccountId, kind: ObjectKind, id: impl Into<String>) -> Self {
+        Self {
+            account: Some(account.clone()),
+            kind,
+            id: id.into(),
+        }
+    }
+
+    /// The only object of its kind in an account (profile, policy, managed roots, trust keys, trust).
+    pub fn only(account: &AccountId, kind: ObjectKind) -> Self {
+        Self::of(account, kind, "")
+    }
+
+    /// An object of the service itself.
+    pub fn service(kind: ObjectKind, id: impl Into<String>) -> Self {
+        Self {
+            account: None,
+            kind,
+            id: id.into(),
+        }
+    }
 }
 
 /// What must hold of an object before it is written.
@@ -118,6 +189,32 @@ pub struct Write {
     pub body: Option<String>,
 }
 
+impl Write {
+    /// Puts a document.
+    pub fn put<T: Serialize>(
+        key: ObjectKey,
+        expect: Expectation,
+        document: &T,
+    ) -> Result<Self, StoreError> {
+        let body = serde_json::to_string(document)
+            .map_err(|e| StoreError::Damaged(format!("{}: {e}", key.kind.as_str())))?;
+        Ok(Self {
+            key,
+            expect,
+            body: Some(body),
+        })
+    }
+
+    /// Deletes an object.
+    pub fn delete(key: ObjectKey, expect: Expectation) -> Self {
+        Self {
+            key,
+            expect,
+            body: None,
+        }
+    }
+}
+
 /// Several writes and their audit row: all or nothing.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -125,6 +222,49 @@ pub struct Change {
     pub writes: Vec<Write>,
     /// What the log shall say.
     pub audit: AuditEntry,
+    /// The reply to be kept where the request had an `Idempotency-Key`; a key in use is a conflict.
+    pub reply: Option<RecordedReply>,
+}
+
+impl Change {
+    /// A change without a kept reply.
+    pub fn new(writes: Vec<Write>, audit: AuditEntry) -> Self {
+        Self {
+            writes,
+            audit,
+            reply: None,
+        }
+    }
+}
+
+/// Under which a reply is kept: keys of two credentials never meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyKey {
+    /// Whose request it was.
+    pub credential: CredentialId,
+    /// The `Idempotency-Key`.
+    pub key: String,
+}
+
+/// A reply kept so that the same request, sent again, changes nothing and hears the same.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordedReply {
+    /// Where it is found.
+    pub key: ReplyKey,
+    /// SHA-256 over method, path and body of the request.
+    pub request_sha256: [u8; 32],
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+    /// Kept until, seconds since 1970.
+    pub expires_at: i64,
+}
+
+impl core::fmt::Debug for RecordedReply {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "RecordedReply({} {})", self.key.key, self.status)
+    }
 }
 
 /// A device to be enrolled.
@@ -214,6 +354,8 @@ pub trait Store: Send + Sync + core::fmt::Debug {
     fn version(&self) -> StoreFuture<'_, u64>;
     /// Writes objects and their audit row; gives the new version.
     fn commit(&self, change: Change) -> StoreFuture<'_, u64>;
+    /// The reply kept under that key, expired or not.
+    fn recorded_reply(&self, key: ReplyKey) -> StoreFuture<'_, Option<RecordedReply>>;
     /// Spends the challenge, writes device and audit row.
     fn enrol(&self, device: NewDevice) -> StoreFuture<'_, Enrolled>;
     /// Spends a challenge without enrolling (an authenticated but refused instance).
@@ -244,6 +386,8 @@ pub trait Store: Send + Sync + core::fmt::Debug {
     fn verdicts(&self, account: &AccountId, window: Window) -> StoreFuture<'_, Rows<VerdictView>>;
     /// The device refused last, for `device add latest`.
     fn latest_refused(&self, account: &AccountId) -> StoreFuture<'_, Option<DeviceId>>;
+    /// One enrolled device.
+    fn device(&self, account: &AccountId, id: &DeviceId) -> StoreFuture<'_, Option<DeviceView>>;
     /// Enrolled devices, newest first.
     fn devices(&self, account: &AccountId, window: Window) -> StoreFuture<'_, Rows<DeviceView>>;
     /// Opens a session and writes its audit row.

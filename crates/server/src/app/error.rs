@@ -1,0 +1,99 @@
+//! Why a use case gave no answer. A refusal by policy is not here: it is an answer (law 3).
+
+use bonafide_wire::admin::Role;
+use bonafide_wire::ids::SupportId;
+use bonafide_wire::problem::FieldError;
+
+use crate::keys::KeyError;
+use crate::keys::challenge::ChallengeReject;
+use crate::store::StoreError;
+
+/// A use case's error: what the caller did wrong, or what we did. `http/problem.rs` maps it, once.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No such account.
+    #[error("no such account")]
+    UnknownAccount,
+    /// No such object.
+    #[error("no such {0}")]
+    NotFound(&'static str),
+    /// The request is not of the documented shape.
+    #[error("malformed request")]
+    Malformed(Vec<FieldError>),
+    /// The challenge is foreign, altered, or late.
+    #[error(transparent)]
+    Challenge(#[from] ChallengeReject),
+    /// The challenge enrolled a key before.
+    #[error("the challenge has been used")]
+    ChallengeUsed,
+    /// The ticket cannot be opened for this account.
+    #[error("the ticket cannot be opened")]
+    TicketInvalid,
+    /// The ticket outlived its enrolment.
+    #[error("the ticket has expired")]
+    TicketExpired,
+    /// The proof of possession does not verify.
+    #[error("the proof of possession does not verify")]
+    ProofInvalid,
+    /// The platform evidence failed authentication.
+    #[error("the platform evidence was rejected")]
+    EvidenceRejected {
+        /// Finds the record.
+        support_id: SupportId,
+        /// The reject's code, only with rejection reasons on (W-12).
+        findings: Option<Vec<String>>,
+    },
+    /// The response key is no point of its curve.
+    #[error("the response key is not usable")]
+    ResponseKeyInvalid,
+    /// No credential or session, or not a good one.
+    #[error("authentication is required")]
+    Unauthenticated,
+    /// The role does not allow it.
+    #[error("the role {needed:?} is needed")]
+    Forbidden {
+        /// The narrowest role that would do.
+        needed: Role,
+    },
+    /// Values break rules.
+    #[error("a value breaks a rule")]
+    Validation(Vec<FieldError>),
+    /// It exists already, or the state forbids it.
+    #[error("{0}")]
+    Conflict(String),
+    /// `If-Match` does not match.
+    #[error("the object has changed meanwhile")]
+    PreconditionFailed,
+    /// Too many requests of one kind.
+    #[error("too many requests")]
+    RateLimited {
+        /// Seconds to wait.
+        retry_after: u32,
+    },
+    /// The store did nothing.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key operation failed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Our own data does not fit together.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl AppError {
+    /// One broken rule of a request.
+    pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Validation(vec![FieldError {
+            pointer: pointer.into(),
+            message: message.into(),
+        }])
+    }
+}
+
+impl From<serde_json::Error> for AppError {
+    /// Writing our own types as JSON.
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(format!("a document cannot be written: {error}"))
+    }
+}

@@ -1,0 +1,94 @@
+//! The use cases, one per file; they know neither HTTP nor SQL.
+//!
+//! [`Service`] is what they share: the store, the keys, the clock, and the configuration snapshot that the
+//! hot path reads instead of a database.
+
+pub mod commit;
+mod error;
+pub mod new_account;
+pub mod publish_trust;
+pub mod snapshot;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bonafide_wire::ids::AccountId;
+
+pub use error::AppError;
+pub use snapshot::Snapshot;
+
+use crate::clock::Clock;
+use crate::keys::Keys;
+use crate::store::Store;
+
+/// What an operator chose at the start and cannot change while the service runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The device listener's URL as phones reach it, without a trailing slash.
+    pub public_url: String,
+}
+
+impl Settings {
+    /// `iss` of an account's tokens, and the base of its routes (W-1).
+    pub fn issuer(&self, account: &AccountId) -> String {
+        format!("{}/v1/{account}", self.public_url)
+    }
+}
+
+/// What every use case works with.
+#[derive(Debug)]
+pub struct Service {
+    store: Arc<dyn Store>,
+    keys: Keys,
+    clock: Clock,
+    settings: Settings,
+    snapshot: ArcSwap<Snapshot>,
+    /// Commits of this node follow each other; other nodes' are met by compare and set.
+    committing: tokio::sync::Mutex<()>,
+}
+
+impl Service {
+    /// Reads the configuration and is ready to serve.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        keys: Keys,
+        clock: Clock,
+        settings: Settings,
+    ) -> Result<Arc<Self>, AppError> {
+        let configuration = store.load().await?;
+        let snapshot = Snapshot::build(configuration, &keys, None)?;
+        Ok(Arc::new(Self {
+            store,
+            keys,
+            clock,
+            settings,
+            snapshot: ArcSwap::from_pointee(snapshot),
+            committing: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Now, seconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// What was chosen at the start.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The configuration in force. Take it once per request, so that one request sees one configuration.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+}

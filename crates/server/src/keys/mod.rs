@@ -1,0 +1,171 @@
+//! The only place where private keys are used: what is sealed, opened, signed and authenticated here.
+//!
+//! It decides nothing about devices. What releases a secret or signs a token demands a
+//! [`bonafide_evidence::Grant`] (law 2); everything else is told what to do by `app`.
+
+pub mod challenge;
+pub mod envelope;
+pub mod master;
+pub mod signing;
+
+use std::sync::Arc;
+
+use bonafide_wire::bytes::Base64Url;
+use bonafide_wire::ids::{AccountId, SecretName};
+use bonafide_wire::secret::SecretText;
+use zeroize::Zeroizing;
+
+use crate::config::{SealedBytes, SigningKey, SigningKeyState, TrustKey, TrustKeys};
+use envelope::{Envelopes, Label};
+use master::MasterKeys;
+
+/// A key operation failed; never a device's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The master key file cannot be used.
+    #[error("the master key file {path} cannot be used: {problem}")]
+    MasterKeyFile {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What is wrong with it and what to do.
+        problem: String,
+    },
+    /// Sealed under no master key of this service, for another object, or altered.
+    #[error("sealed bytes cannot be opened: another master key, or damage")]
+    Unopenable,
+    /// What was opened is not a key.
+    #[error("a sealed key is not a P-256 key in PKCS#8")]
+    NotAKey,
+    /// The cryptographic library failed.
+    #[error("the cryptographic library failed")]
+    Library,
+}
+
+/// The service's keys. Cheap to clone.
+#[derive(Clone)]
+pub struct Keys(Arc<Derived>);
+
+struct Derived {
+    at_rest: Envelopes,
+    tickets: Envelopes,
+    challenges: challenge::ChallengeKeys,
+}
+
+impl core::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Keys([redacted])")
+    }
+}
+
+impl Keys {
+    /// Derives every working key from the master keys.
+    pub fn new(master: &MasterKeys) -> Result<Self, KeyError> {
+        Ok(Self(Arc::new(Derived {
+            at_rest: Envelopes::derive(master, b"bonafide-v1-at-rest")?,
+            tickets: Envelopes::derive(master, b"bonafide-v1-ticket")?,
+            challenges: challenge::ChallengeKeys::derive(master)?,
+        })))
+    }
+
+    /// Makes and authenticates challenges (W-4).
+    pub fn challenges(&self) -> &challenge::ChallengeKeys {
+        &self.0.challenges
+    }
+
+    /// Seals a runtime secret's value for storage. The version is inside the seal, so that an old value
+    /// cannot be put back under a new version.
+    pub fn seal_secret(
+        &self,
+        account: &AccountId,
+        name: &SecretName,
+        version: u64,
+        value: &SecretText,
+    ) -> Result<SealedBytes, KeyError> {
+        let label = Label::secret(account, name, version);
+        self.seal(&label, value.expose().as_bytes())
+    }
+
+    /// Seals a ticket's contents for an account (W-9). A ticket proves who asks; it grants nothing.
+    pub fn seal_ticket(&self, account: &AccountId, contents: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.0.tickets.seal(&Label::ticket(account), contents)
+    }
+
+    /// Opens a ticket of this account.
+    pub fn open_ticket(
+        &self,
+        account: &AccountId,
+        ticket: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.0.tickets.open(&Label::ticket(account), ticket)
+    }
+
+    /// Makes a key that signs attestation tokens; gives its `kid` (RFC 7638 thumbprint).
+    pub fn generate_signing_key(
+        &self,
+        account: &AccountId,
+        state: SigningKeyState,
+        now: i64,
+    ) -> Result<(String, SigningKey), KeyError> {
+        let (public_key, private) = signing::generate()?;
+        let kid = signing::thumbprint(&public_key)?;
+        let sealed = self.seal(&Label::signing_key(account, &kid), &private)?;
+        let key = SigningKey {
+            state,
+            public_key: Base64Url(public_key),
+            sealed,
+            created_at: now,
+        };
+        Ok((kid, key))
+    }
+
+    /// Makes the two keys that sign an account's trust metadata.
+    pub fn generate_trust_keys(&self, account: &AccountId) -> Result<TrustKeys, KeyError> {
+        let generate = |role| -> Result<TrustKey, KeyError> {
+            let (public_key, private) = signing::generate()?;
+            Ok(TrustKey {
+                public_key: Base64Url(public_key),
+                sealed: self.seal(&Label::trust_key(account, role), &private)?,
+            })
+        };
+        Ok(TrustKeys {
+            root: generate("root")?,
+            bundle: generate("bundle")?,
+        })
+    }
+
+    /// Signs trust metadata (`r` then `s`, 64 bytes) with a key of its role.
+    pub fn sign_trust(
+        &self,
+        account: &AccountId,
+        role: bonafide_wire::envelope::Role,
+        key: &TrustKey,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        let role = match role {
+            bonafide_wire::envelope::Role::Root => "root",
+            bonafide_wire::envelope::Role::Bundle => "bundle",
+        };
+        let private = self.open(&Label::trust_key(account, role), &key.sealed)?;
+        signing::SigningPair::from_pkcs8(&private)?.sign(message)
+    }
+
+    /// Opens a key that signs attestation tokens. Using it needs a Grant.
+    pub fn open_signing_key(
+        &self,
+        account: &AccountId,
+        kid: &str,
+        key: &SigningKey,
+    ) -> Result<signing::TokenSigner, KeyError> {
+        let private = self.open(&Label::signing_key(account, kid), &key.sealed)?;
+        signing::TokenSigner::new(kid, &private)
+    }
+
+    fn seal(&self, label: &Label, plaintext: &[u8]) -> Result<SealedBytes, KeyError> {
+        let sealed = self.0.at_rest.seal(label, plaintext)?;
+        Ok(SealedBytes(Base64Url(sealed)))
+    }
+
+    fn open(&self, label: &Label, sealed: &SealedBytes) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.0.at_rest.open(label, sealed.0.as_slice())
+    }
+}
