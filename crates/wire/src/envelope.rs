@@ -43,6 +43,17 @@ pub struct Signature {
     pub signature: Base64Url,
 }
 
+/// The answer to `GET trust-bundle`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TrustReply {
+    /// Root metadata: which keys may sign what.
+    pub root: Envelope,
+    /// The trust bundle.
+    pub bundle: Envelope,
+}
+
 /// The bytes under a signature: `bonafide-v1-trust-<role> 00 account 00 payload`.
 pub fn signed_bytes(role: Role, account: &AccountId, payload: &[u8]) -> Vec<u8> {
     let tag: &[u8] = match role {
