@@ -413,6 +413,28 @@ dto! {
     }
 }
 dto! {
+    /// A root of the account's own in its trust bundle, beside the managed ones (a company's CA).
+    TrustRootView {
+        /// Its name.
+        name: AnchorName,
+        /// The certificate's subject, for people.
+        subject: String,
+        /// SHA-256 of its key (`SubjectPublicKeyInfo`), lower-case hex.
+        spki_sha256: String,
+        /// Who added it.
+        added_by: String,
+        /// Seconds since 1970.
+        added_at: i64,
+    }
+}
+dto! {
+    /// `PUT …/trust-roots/{name}`
+    PutTrustRoot {
+        /// One PEM certificate of an authority.
+        certificate_pem: String,
+    }
+}
+dto! {
     /// An evidence trust anchor that the account added. Always marked development.
     AnchorView {
         /// Its name.

@@ -79,8 +79,11 @@ text_id!(
 );
 text_id!(
     /// The name of a runtime secret.
-    SecretName, "secret name", "1 to 64 letters, digits, dots, hyphens and underscores",
-    |t| within(t, 64) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    SecretName, "secret name", "1 to 64 letters, digits, dots, hyphens and underscores, no dot or hyphen first",
+    |t| within(t, 64)
+        // `..` would be another route when a client puts it into a URL.
+        && !t.starts_with(['.', '-'])
+        && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 );
 text_id!(
     /// A protected host: a lower-case DNS name (RFC 1123), never an IP literal, without a port.
@@ -229,6 +232,14 @@ mod tests {
         assert_eq!(SupportId::parse(id.as_str()), Ok(id));
         assert!(SupportId::parse("K7Q2-9MXI").is_err());
         assert!(SupportId::parse("k7q2-9mxp").is_err());
+    }
+
+    #[test]
+    fn a_secret_name_cannot_walk_up_a_path() {
+        assert!(SecretName::parse("client_secret").is_ok());
+        for bad in ["", ".", "..", "../x", "-x", "a b"] {
+            assert!(SecretName::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
