@@ -1,0 +1,459 @@
+//! Each check in each mode: one fact is changed, exactly one finding is expected.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::android::{
+    AnchorKind, ApplicationId, AttestedKey, BootState, ChallengeComparison, KeyFacts, Locked,
+    Origin, Package, PatchLevel, Provisioning, RootOfTrust, SecurityLevel, Tolerance,
+};
+use crate::{Measured, Octets, Sha256Digest};
+
+const NOW: UnixTime = UnixTime(1_793_491_200); // 2026-11-01
+const SIGNER: Sha256Digest = Sha256Digest([1; 32]);
+const OLD_SIGNER: Sha256Digest = Sha256Digest([2; 32]);
+const FILE: Sha256Digest = Sha256Digest([3; 32]);
+
+/// Everything an appraisal looks at, owned.
+#[derive(Clone)]
+struct Case {
+    facts: KeyFacts,
+    measurements: Measurements,
+    references: Vec<ReferenceValue>,
+    device_override: DeviceOverride,
+    policy: Policy,
+}
+
+impl Case {
+    /// A genuine app on a phone beyond reproach: finds nothing under any policy.
+    fn good() -> Self {
+        let clear = Measured::Clear;
+        Self {
+            facts: good_facts(),
+            measurements: Measurements {
+                debugger: clear,
+                tracer: clear,
+                instrumentation: clear,
+                injected_libraries: clear,
+                code_modified: clear,
+                emulator: clear,
+                root: clear,
+                artifact_sha256: Some(FILE),
+            },
+            references: vec![build(7, FILE)],
+            device_override: DeviceOverride::None,
+            policy: all(Mode::Enforce),
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        let facts = Facts::AndroidKey(self.facts.clone());
+        let appraisal = Appraisal {
+            facts: &facts,
+            measurements: &self.measurements,
+            references: &self.references,
+            device_override: self.device_override,
+            now: NOW,
+        };
+        appraise(&appraisal, &self.policy)
+    }
+
+    fn codes(&self) -> Vec<(&'static str, Severity)> {
+        self.verdict()
+            .findings()
+            .iter()
+            .map(|finding| (finding.code, finding.severity))
+            .collect()
+    }
+
+    fn boot(&mut self) -> &mut RootOfTrust {
+        self.facts.root_of_trust.as_mut().unwrap()
+    }
+
+    fn app(&mut self) -> &mut ApplicationId {
+        self.facts.application.as_mut().unwrap()
+    }
+}
+
+fn good_facts() -> KeyFacts {
+    KeyFacts {
+        public_key: AttestedKey::P256 {
+            point: Octets(vec![4; 65]),
+        },
+        anchor: AnchorKind::Google,
+        provisioning: Provisioning::Remote,
+        chain_level: SecurityLevel::StrongBox,
+        serials: vec!["abc".parse().unwrap()],
+        challenge: ChallengeComparison::Equal,
+        attestation_version: 300,
+        keymint_version: 300,
+        attestation_level: SecurityLevel::StrongBox,
+        keymint_level: SecurityLevel::StrongBox,
+        origin: Some(Origin::Generated),
+        purposes: vec![2],
+        root_of_trust: Some(RootOfTrust {
+            verified_boot_key: Octets(vec![5; 32]),
+            device_locked: Locked::Locked,
+            state: BootState::Verified,
+            verified_boot_hash: None,
+        }),
+        os_patch: Some(PatchLevel(202_609)),
+        vendor_patch: Some(PatchLevel(20_260_905)),
+        boot_patch: None,
+        application: Some(ApplicationId {
+            packages: vec![Package {
+                name: "com.example.books".to_owned(),
+                version: 7,
+            }],
+            signers: vec![SIGNER],
+        }),
+        tolerated: vec![],
+    }
+}
+
+fn build(version_code: u64, artifact_sha256: Sha256Digest) -> ReferenceValue {
+    ReferenceValue::Build {
+        package: "com.example.books".to_owned(),
+        version_code,
+        signers: vec![OLD_SIGNER, SIGNER],
+        artifact_sha256,
+    }
+}
+
+fn all(mode: Mode) -> Policy {
+    let mut policy = Policy::default();
+    for check in Check::ALL {
+        policy.set_mode(*check, mode);
+    }
+    policy
+}
+
+/// What each check finds, and how to make it.
+fn breakages() -> Vec<(Check, &'static str, fn(&mut Case))> {
+    use Measured::{Detected, NotMeasured, Unreadable};
+    vec![
+        (Check::Development, "development-evidence", |c| {
+            c.facts.anchor = AnchorKind::Development;
+        }),
+        (Check::Challenge, "challenge-not-compared", |c| {
+            c.facts.challenge = ChallengeComparison::NotCompared;
+        }),
+        (
+            Check::SecurityLevelChain,
+            "security-level-contradicts-chain",
+            |c| {
+                c.facts.chain_level = SecurityLevel::TrustedEnvironment;
+            },
+        ),
+        (Check::StrongBox, "not-in-strongbox", |c| {
+            c.facts.chain_level = SecurityLevel::TrustedEnvironment;
+            c.facts.attestation_level = SecurityLevel::TrustedEnvironment;
+            c.facts.keymint_level = SecurityLevel::TrustedEnvironment;
+        }),
+        (Check::Provisioning, "provisioned-in-factory", |c| {
+            c.facts.provisioning = Provisioning::Factory;
+        }),
+        (Check::KeyOrigin, "key-not-generated-in-hardware", |c| {
+            c.facts.origin = None
+        }),
+        (Check::KeyOrigin, "key-not-generated-in-hardware", |c| {
+            c.facts.origin = Some(Origin::SecurelyImported);
+        }),
+        (Check::KeyPurpose, "key-attests-others", |c| {
+            c.facts.purposes = vec![2, 7]
+        }),
+        (Check::RootOfTrust, "root-of-trust-missing", |c| {
+            c.facts.root_of_trust = None
+        }),
+        (Check::Bootloader, "bootloader-unlocked", |c| {
+            c.boot().device_locked = Locked::Unlocked;
+        }),
+        (Check::BootState, "boot-not-verified", |c| {
+            c.boot().state = BootState::SelfSigned
+        }),
+        (Check::BootState, "boot-not-verified", |c| {
+            c.boot().state = BootState::Unverified
+        }),
+        (Check::BootState, "boot-not-verified", |c| {
+            c.boot().state = BootState::Failed
+        }),
+        (Check::PatchAge, "patch-level-too-old", |c| {
+            c.facts.os_patch = Some(PatchLevel(202_510));
+        }),
+        (Check::PatchAge, "patch-level-too-old", |c| {
+            c.facts.vendor_patch = Some(PatchLevel(20_251_031));
+        }),
+        (Check::PatchAge, "patch-level-too-old", |c| {
+            c.facts.boot_patch = Some(PatchLevel(20_251_031));
+        }),
+        (Check::PatchAge, "patch-level-implausible", |c| {
+            c.facts.os_patch = None
+        }),
+        (Check::PatchAge, "patch-level-implausible", |c| {
+            c.facts.os_patch = Some(PatchLevel(202_702));
+        }),
+        (Check::PatchAge, "patch-level-implausible", |c| {
+            c.facts.boot_patch = Some(PatchLevel(0))
+        }),
+        (Check::AppId, "app-id-missing", |c| {
+            c.facts.application = None
+        }),
+        (Check::AppId, "app-id-ambiguous", |c| {
+            c.app().packages.clear()
+        }),
+        (Check::AppId, "app-id-ambiguous", |c| {
+            let sibling = Package {
+                name: "com.example.sibling".to_owned(),
+                version: 7,
+            };
+            c.app().packages.push(sibling);
+        }),
+        (Check::AppVersion, "app-version-too-old", |c| {
+            c.policy.min_version_code = 8
+        }),
+        (Check::AppRegistration, "app-not-registered", |c| {
+            c.references.clear()
+        }),
+        (Check::AppRegistration, "app-not-registered", |c| {
+            c.app().packages[0].version = 8
+        }),
+        (Check::AppRegistration, "app-not-registered", |c| {
+            c.app().packages[0].name.push('\0');
+        }),
+        (Check::AppRegistration, "app-not-registered", |c| {
+            c.app().signers.clear()
+        }),
+        (Check::AppRegistration, "app-not-registered", |c| {
+            c.app().signers.push(Sha256Digest([9; 32]));
+        }),
+        (Check::Artifact, "artifact-modified", |c| {
+            c.measurements.artifact_sha256 = Some(Sha256Digest([9; 32]));
+        }),
+        (Check::ArtifactMeasured, "artifact-not-measured", |c| {
+            c.measurements.artifact_sha256 = None;
+        }),
+        (Check::Debugger, "debugger-attached", |c| {
+            c.measurements.debugger = Detected
+        }),
+        (Check::Tracer, "tracer-attached", |c| {
+            c.measurements.tracer = Detected
+        }),
+        (Check::Instrumentation, "instrumentation-detected", |c| {
+            c.measurements.instrumentation = Detected;
+        }),
+        (Check::InjectedLibraries, "libraries-injected", |c| {
+            c.measurements.injected_libraries = Detected;
+        }),
+        (Check::CodeModified, "code-modified", |c| {
+            c.measurements.code_modified = Detected
+        }),
+        (Check::Emulator, "emulator-detected", |c| {
+            c.measurements.emulator = Detected
+        }),
+        (Check::Root, "root-detected", |c| {
+            c.measurements.root = Detected
+        }),
+        (Check::MeasurementReadable, "measurement-unreadable", |c| {
+            c.measurements.debugger = Unreadable;
+            c.measurements.root = Unreadable;
+        }),
+        (Check::MeasurementComplete, "measurement-missing", |c| {
+            c.measurements.debugger = NotMeasured;
+            c.measurements.root = NotMeasured;
+        }),
+    ]
+}
+
+#[test]
+fn a_good_app_gets_an_affirming_grant() {
+    let case = Case::good();
+    assert_eq!(case.codes(), []);
+    let verdict = case.verdict();
+    assert_eq!(
+        (verdict.decision(), verdict.matched()),
+        (Decision::Allow, Some(0))
+    );
+    let grant = verdict.into_grant().unwrap();
+    assert_eq!(grant.status(), GrantStatus::Affirming);
+    assert!(!grant.development());
+}
+
+#[test]
+fn each_breakage_gives_its_finding_in_each_mode() {
+    for (check, code, break_it) in breakages() {
+        let mut case = Case::good();
+        break_it(&mut case);
+        case.policy.set_mode(check, Mode::Enforce);
+        assert_eq!(case.codes(), [(code, Severity::Enforced)], "{check}");
+        let refusal = case.verdict().into_grant().unwrap_err();
+        assert_eq!(refusal.codes().collect::<Vec<_>>(), [code]);
+
+        case.policy.set_mode(check, Mode::Observe);
+        assert_eq!(case.codes(), [(code, Severity::Observed)], "{check}");
+        let grant = case.verdict().into_grant().unwrap();
+        assert_eq!(grant.status(), GrantStatus::Warning, "{check}");
+
+        case.policy.set_mode(check, Mode::Off);
+        assert_eq!(case.codes(), [], "{check}");
+        assert_eq!(case.verdict().decision(), Decision::Allow);
+    }
+}
+
+#[test]
+fn levels_below_hardware_break_their_check_whatever_the_chain_says() {
+    use SecurityLevel::{Software, StrongBox, TrustedEnvironment};
+    let levels = [
+        (Software, Software),
+        (Software, TrustedEnvironment),
+        (TrustedEnvironment, StrongBox),
+        (StrongBox, TrustedEnvironment),
+    ];
+    for (attestation, key) in levels {
+        let mut case = Case::good();
+        case.policy = all(Mode::Off);
+        case.policy.set_mode(Check::SecurityLevel, Mode::Enforce);
+        case.facts.attestation_level = attestation;
+        case.facts.keymint_level = key;
+        assert_eq!(case.codes(), [("key-not-in-hardware", Severity::Enforced)]);
+    }
+}
+
+#[test]
+fn every_check_has_a_breakage() {
+    let mut covered: BTreeSet<Check> = breakages().iter().map(|(check, ..)| *check).collect();
+    covered.insert(Check::SecurityLevel); // above: it cannot break alone
+    assert_eq!(covered, Check::ALL.iter().copied().collect());
+}
+
+#[test]
+fn all_findings_are_listed_not_only_the_first() {
+    let mut case = Case::good();
+    case.boot().device_locked = Locked::Unlocked;
+    case.boot().state = BootState::Unverified;
+    case.measurements.debugger = Measured::Detected;
+    case.references.clear();
+    let codes: Vec<_> = case.codes().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(
+        codes,
+        [
+            "bootloader-unlocked",
+            "boot-not-verified",
+            "app-not-registered",
+            "debugger-attached"
+        ]
+    );
+}
+
+#[test]
+fn an_override_changes_weights_but_hides_nothing() {
+    let mut case = Case::good();
+    case.boot().device_locked = Locked::Unlocked;
+    case.device_override = DeviceOverride::AlwaysPass;
+    assert_eq!(
+        case.codes(),
+        [
+            ("bootloader-unlocked", Severity::Observed),
+            ("override-always-pass", Severity::Observed)
+        ]
+    );
+    assert_eq!(
+        case.verdict().into_grant().unwrap().status(),
+        GrantStatus::Warning
+    );
+
+    let mut case = Case::good();
+    case.device_override = DeviceOverride::AlwaysFail;
+    assert_eq!(case.codes(), [("override-always-fail", Severity::Enforced)]);
+    assert!(case.verdict().into_grant().is_err());
+}
+
+#[test]
+fn development_evidence_is_marked_even_where_it_is_accepted() {
+    let mut case = Case::good();
+    case.facts.anchor = AnchorKind::Development;
+    case.policy.set_mode(Check::Development, Mode::Off);
+    let grant = case.verdict().into_grant().unwrap();
+    assert!(grant.development());
+    assert_eq!(grant.status(), GrantStatus::Warning);
+}
+
+#[test]
+fn an_owner_s_system_passes_only_locked_and_by_its_key() {
+    let mut case = Case::good();
+    case.boot().state = BootState::SelfSigned;
+    case.policy.accepted_boot_keys.insert(Octets(vec![5; 32]));
+    assert_eq!(case.codes(), []);
+
+    case.boot().device_locked = Locked::Unlocked;
+    let codes: Vec<_> = case.codes().into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, ["bootloader-unlocked", "boot-not-verified"]);
+
+    let mut failed = Case::good();
+    failed.boot().state = BootState::Failed;
+    failed.policy.accepted_boot_keys.insert(Octets(vec![5; 32]));
+    assert_eq!(failed.codes(), [("boot-not-verified", Severity::Enforced)]);
+}
+
+#[test]
+fn the_age_limit_is_inclusive_and_so_is_the_future() {
+    let mut case = Case::good();
+    case.policy.max_patch_age_months = 12;
+    for level in [202_511, 202_701, 20_251_101] {
+        case.facts.os_patch = Some(PatchLevel(level));
+        assert_eq!(case.codes(), [], "{level}");
+    }
+}
+
+#[test]
+fn the_best_fitting_registration_counts() {
+    let other = Sha256Digest([8; 32]);
+    let certificate = ReferenceValue::Certificate {
+        package: "com.example.books".to_owned(),
+        signers: vec![SIGNER],
+    };
+    let matched = |references: Vec<ReferenceValue>, measured| {
+        let mut case = Case::good();
+        case.references = references;
+        case.measurements.artifact_sha256 = measured;
+        (case.verdict().matched(), case.codes().len())
+    };
+    assert_eq!(
+        matched(
+            vec![build(6, FILE), build(7, other), build(7, FILE)],
+            Some(FILE)
+        ),
+        (Some(2), 0)
+    );
+    assert_eq!(
+        matched(vec![build(7, other), certificate.clone()], Some(FILE)),
+        (Some(1), 0)
+    );
+    assert_eq!(
+        matched(vec![build(7, FILE), certificate.clone()], None),
+        (Some(1), 0)
+    );
+    assert_eq!(
+        matched(vec![certificate, build(7, FILE)], Some(FILE)),
+        (Some(1), 0)
+    );
+    assert_eq!(matched(vec![build(7, other)], Some(FILE)), (Some(0), 1));
+}
+
+#[test]
+fn tolerated_encodings_are_information() {
+    let mut case = Case::good();
+    case.facts.tolerated = vec![Tolerance::UnknownTag, Tolerance::Boolean];
+    assert_eq!(case.codes(), [("encoding-tolerated", Severity::Info)]);
+    assert_eq!(
+        case.verdict().into_grant().unwrap().status(),
+        GrantStatus::Affirming
+    );
+}
+
+#[test]
+fn facts_survive_the_ticket_and_stay_small() {
+    let facts = Facts::AndroidKey(good_facts());
+    let json = serde_json::to_string(&facts).unwrap();
+    assert_eq!(serde_json::from_str::<Facts>(&json).unwrap(), facts);
+    assert!(json.len() < 1500, "{} bytes: {json}", json.len());
+}
