@@ -4,6 +4,12 @@
 //! one transaction (law 7), a challenge enrols one key, a token is consumed once. One contract suite runs
 //! on every backend. Configuration is small and read whole; devices, verdicts and audit are rows.
 
+pub mod assemble;
+pub mod audit_chain;
+#[cfg(test)]
+mod contract;
+pub mod sqlite;
+
 use core::future::Future;
 use core::pin::Pin;
 

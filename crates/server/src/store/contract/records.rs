@@ -1,0 +1,205 @@
+//! Lists and what is found in them: pages without gap or repeat, sessions, and what is forgotten.
+
+use super::*;
+
+pub(crate) async fn devices_page_newest_first_without_gap_or_repeat(store: Opened) {
+    let acme = with_account(&store, "acme").await;
+    let other = with_account(&store, "other").await;
+    for n in 0..25 {
+        store.enrol(device(&acme, n, n)).await.unwrap();
+        store.enrol(device(&other, n, n)).await.unwrap();
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = store
+            .devices(&acme, Window { after, limit: 10 })
+            .await
+            .unwrap();
+        assert!(page.items.len() <= 10);
+        seen.extend(page.items.iter().map(|device| device.enrolled_at));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..25).rev().collect::<Vec<i64>>());
+}
+
+pub(crate) async fn verdicts_page_and_are_found_by_support_id(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    let records = (0..5).map(|n| VerdictRecord {
+        account: acme.clone(),
+        verdict: verdict(n, "deny"),
+    });
+    store.record_verdicts(records.collect()).await.unwrap();
+    let found = store
+        .verdict(&acme, &SupportId::from_random([3; 5]))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((found.at, found.findings.len()), (3, 1));
+    assert_eq!(found.facts, serde_json::json!({"patch": 202_609}));
+    assert!(
+        store
+            .verdict(&other, &SupportId::from_random([3; 5]))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let page = store
+        .verdicts(
+            &acme,
+            Window {
+                after: None,
+                limit: 3,
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        page.items.iter().map(|v| v.at).collect::<Vec<_>>(),
+        [4, 3, 2]
+    );
+    let rest = store
+        .verdicts(
+            &acme,
+            Window {
+                after: page.next,
+                limit: 3,
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(rest.items.iter().map(|v| v.at).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(rest.next, None);
+}
+
+pub(crate) async fn the_device_refused_last_is_the_latest(store: Opened) {
+    let acme = with_account(&store, "acme").await;
+    assert_eq!(store.latest_refused(&acme).await, Ok(None));
+    for (number, outcome) in [(1, "deny"), (2, "deny"), (3, "allow"), (4, "rejected")] {
+        let record = VerdictRecord {
+            account: acme.clone(),
+            verdict: verdict(number, outcome),
+        };
+        store.record_verdicts(vec![record]).await.unwrap();
+    }
+    let latest = store.latest_refused(&acme).await.unwrap();
+    assert_eq!(latest, Some(DeviceId::from_bytes([2; 16])));
+}
+
+pub(crate) async fn sessions_open_and_close_with_an_audit_row_each(store: Opened) {
+    let acme = with_account(&store, "acme").await;
+    let session = Session {
+        bearer_sha256: [5; 32],
+        credential: CredentialId::parse("cred_1").unwrap(),
+        name: "ci".to_owned(),
+        role: Role::Developer,
+        account: Some(acme.clone()),
+        expires_at: 100,
+    };
+    store
+        .open_session(session.clone(), entry(None, "session"))
+        .await
+        .unwrap();
+    assert_eq!(store.session([5; 32]).await, Ok(Some(session)));
+    assert_eq!(store.session([6; 32]).await, Ok(None));
+    store
+        .close_session([5; 32], entry(None, "session"))
+        .await
+        .unwrap();
+    assert_eq!(store.session([5; 32]).await, Ok(None));
+    let again = store.close_session([5; 32], entry(None, "session")).await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))));
+    assert_eq!(events(&store).await, 3);
+}
+
+pub(crate) async fn the_audit_log_pages_by_account_and_whole(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    let entries = (0..4).map(|n| entry(if n % 2 == 0 { Some(&acme) } else { None }, "x"));
+    store.append_audit(entries.collect()).await.unwrap();
+    let expected = [
+        (None, vec![vec![1, 2], vec![3, 4], vec![5, 6]]),
+        (Some(&acme), vec![vec![1, 3], vec![5]]),
+        (Some(&other), vec![vec![2]]),
+    ];
+    for (account, pages) in expected {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = store
+                .audit(account, Window { after, limit: 2 })
+                .await
+                .unwrap();
+            seen.push(
+                page.items
+                    .iter()
+                    .map(|event| event.sequence)
+                    .collect::<Vec<_>>(),
+            );
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, pages, "{account:?}");
+    }
+    let whole = store
+        .audit(
+            None,
+            Window {
+                after: None,
+                limit: 9,
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        whole.items[0].details,
+        serde_json::json!({"a": "ü", "b": 1})
+    );
+    assert_eq!(whole.items[5].account, None);
+}
+
+pub(crate) async fn prune_forgets_what_expired_and_nothing_else(store: Opened) {
+    let acme = with_account(&store, "acme").await;
+    let first = [(Enrolled::Yes, Consumption::First); 2];
+    assert_eq!(use_once(&store, &acme).await, first);
+    let records = [1, 9].map(|n| VerdictRecord {
+        account: acme.clone(),
+        verdict: verdict(n, "deny"),
+    });
+    store.record_verdicts(records.to_vec()).await.unwrap();
+    let before = events(&store).await;
+    store.prune(20, 5).await.unwrap();
+    let kept = (Enrolled::ChallengeUsed, Consumption::Already);
+    assert_eq!(use_once(&store, &acme).await, [first[0], kept]);
+    let verdicts = store
+        .verdicts(
+            &acme,
+            Window {
+                after: None,
+                limit: 9,
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(verdicts.items.iter().map(|v| v.at).collect::<Vec<_>>(), [9]);
+    assert_eq!(
+        events(&store).await,
+        before,
+        "the audit log is never pruned"
+    );
+}
+
+/// Spends a challenge and consumes a token that expire at 10, and others that expire at 30.
+async fn use_once(store: &Opened, account: &AccountId) -> [(Enrolled, Consumption); 2] {
+    let mut outcomes = [(Enrolled::Yes, Consumption::First); 2];
+    for (outcome, (name, expires_at)) in outcomes.iter_mut().zip([("old", 10), ("new", 30)]) {
+        let spent = store
+            .spend_challenge(account, name.into(), expires_at)
+            .await;
+        let consumed = store.consume_token(account, name, expires_at).await;
+        *outcome = (spent.unwrap(), consumed.unwrap());
+    }
+    outcomes
+}
