@@ -128,141 +128,140 @@ fn all(mode: Mode) -> Policy {
     policy
 }
 
-/// What each check finds, and how to make it.
-fn breakages() -> Vec<(Check, &'static str, fn(&mut Case))> {
-    use Measured::{Detected, NotMeasured, Unreadable};
-    vec![
-        (Check::Development, "development-evidence", |c| {
-            c.facts.anchor = AnchorKind::Development;
-        }),
-        (Check::Challenge, "challenge-not-compared", |c| {
-            c.facts.challenge = ChallengeComparison::NotCompared;
-        }),
-        (
-            Check::SecurityLevelChain,
-            "security-level-contradicts-chain",
-            |c| {
-                c.facts.chain_level = SecurityLevel::TrustedEnvironment;
-            },
-        ),
-        (Check::StrongBox, "not-in-strongbox", |c| {
+/// A check, what it finds, and how to make it.
+type Breakage = (Check, &'static str, fn(&mut Case));
+
+const BREAKAGES: &[Breakage] = &[
+    (Check::Development, "development-evidence", |c| {
+        c.facts.anchor = AnchorKind::Development;
+    }),
+    (Check::Challenge, "challenge-not-compared", |c| {
+        c.facts.challenge = ChallengeComparison::NotCompared;
+    }),
+    (
+        Check::SecurityLevelChain,
+        "security-level-contradicts-chain",
+        |c| {
             c.facts.chain_level = SecurityLevel::TrustedEnvironment;
-            c.facts.attestation_level = SecurityLevel::TrustedEnvironment;
-            c.facts.keymint_level = SecurityLevel::TrustedEnvironment;
-        }),
-        (Check::Provisioning, "provisioned-in-factory", |c| {
-            c.facts.provisioning = Provisioning::Factory;
-        }),
-        (Check::KeyOrigin, "key-not-generated-in-hardware", |c| {
-            c.facts.origin = None
-        }),
-        (Check::KeyOrigin, "key-not-generated-in-hardware", |c| {
-            c.facts.origin = Some(Origin::SecurelyImported);
-        }),
-        (Check::KeyPurpose, "key-attests-others", |c| {
-            c.facts.purposes = vec![2, 7]
-        }),
-        (Check::RootOfTrust, "root-of-trust-missing", |c| {
-            c.facts.root_of_trust = None
-        }),
-        (Check::Bootloader, "bootloader-unlocked", |c| {
-            c.boot().device_locked = Locked::Unlocked;
-        }),
-        (Check::BootState, "boot-not-verified", |c| {
-            c.boot().state = BootState::SelfSigned
-        }),
-        (Check::BootState, "boot-not-verified", |c| {
-            c.boot().state = BootState::Unverified
-        }),
-        (Check::BootState, "boot-not-verified", |c| {
-            c.boot().state = BootState::Failed
-        }),
-        (Check::PatchAge, "patch-level-too-old", |c| {
-            c.facts.os_patch = Some(PatchLevel(202_510));
-        }),
-        (Check::PatchAge, "patch-level-too-old", |c| {
-            c.facts.vendor_patch = Some(PatchLevel(20_251_031));
-        }),
-        (Check::PatchAge, "patch-level-too-old", |c| {
-            c.facts.boot_patch = Some(PatchLevel(20_251_031));
-        }),
-        (Check::PatchAge, "patch-level-implausible", |c| {
-            c.facts.os_patch = None
-        }),
-        (Check::PatchAge, "patch-level-implausible", |c| {
-            c.facts.os_patch = Some(PatchLevel(202_702));
-        }),
-        (Check::PatchAge, "patch-level-implausible", |c| {
-            c.facts.boot_patch = Some(PatchLevel(0))
-        }),
-        (Check::AppId, "app-id-missing", |c| {
-            c.facts.application = None
-        }),
-        (Check::AppId, "app-id-ambiguous", |c| {
-            c.app().packages.clear()
-        }),
-        (Check::AppId, "app-id-ambiguous", |c| {
-            let sibling = Package {
-                name: "com.example.sibling".to_owned(),
-                version: 7,
-            };
-            c.app().packages.push(sibling);
-        }),
-        (Check::AppVersion, "app-version-too-old", |c| {
-            c.policy.min_version_code = 8
-        }),
-        (Check::AppRegistration, "app-not-registered", |c| {
-            c.references.clear()
-        }),
-        (Check::AppRegistration, "app-not-registered", |c| {
-            c.app().packages[0].version = 8
-        }),
-        (Check::AppRegistration, "app-not-registered", |c| {
-            c.app().packages[0].name.push('\0');
-        }),
-        (Check::AppRegistration, "app-not-registered", |c| {
-            c.app().signers.clear()
-        }),
-        (Check::AppRegistration, "app-not-registered", |c| {
-            c.app().signers.push(Sha256Digest([9; 32]));
-        }),
-        (Check::Artifact, "artifact-modified", |c| {
-            c.measurements.artifact_sha256 = Some(Sha256Digest([9; 32]));
-        }),
-        (Check::ArtifactMeasured, "artifact-not-measured", |c| {
-            c.measurements.artifact_sha256 = None;
-        }),
-        (Check::Debugger, "debugger-attached", |c| {
-            c.measurements.debugger = Detected
-        }),
-        (Check::Tracer, "tracer-attached", |c| {
-            c.measurements.tracer = Detected
-        }),
-        (Check::Instrumentation, "instrumentation-detected", |c| {
-            c.measurements.instrumentation = Detected;
-        }),
-        (Check::InjectedLibraries, "libraries-injected", |c| {
-            c.measurements.injected_libraries = Detected;
-        }),
-        (Check::CodeModified, "code-modified", |c| {
-            c.measurements.code_modified = Detected
-        }),
-        (Check::Emulator, "emulator-detected", |c| {
-            c.measurements.emulator = Detected
-        }),
-        (Check::Root, "root-detected", |c| {
-            c.measurements.root = Detected
-        }),
-        (Check::MeasurementReadable, "measurement-unreadable", |c| {
-            c.measurements.debugger = Unreadable;
-            c.measurements.root = Unreadable;
-        }),
-        (Check::MeasurementComplete, "measurement-missing", |c| {
-            c.measurements.debugger = NotMeasured;
-            c.measurements.root = NotMeasured;
-        }),
-    ]
-}
+        },
+    ),
+    (Check::StrongBox, "not-in-strongbox", |c| {
+        c.facts.chain_level = SecurityLevel::TrustedEnvironment;
+        c.facts.attestation_level = SecurityLevel::TrustedEnvironment;
+        c.facts.keymint_level = SecurityLevel::TrustedEnvironment;
+    }),
+    (Check::Provisioning, "provisioned-in-factory", |c| {
+        c.facts.provisioning = Provisioning::Factory;
+    }),
+    (Check::KeyOrigin, "key-not-generated-in-hardware", |c| {
+        c.facts.origin = None;
+    }),
+    (Check::KeyOrigin, "key-not-generated-in-hardware", |c| {
+        c.facts.origin = Some(Origin::SecurelyImported);
+    }),
+    (Check::KeyPurpose, "key-attests-others", |c| {
+        c.facts.purposes = vec![2, 7];
+    }),
+    (Check::RootOfTrust, "root-of-trust-missing", |c| {
+        c.facts.root_of_trust = None;
+    }),
+    (Check::Bootloader, "bootloader-unlocked", |c| {
+        c.boot().device_locked = Locked::Unlocked;
+    }),
+    (Check::BootState, "boot-not-verified", |c| {
+        c.boot().state = BootState::SelfSigned;
+    }),
+    (Check::BootState, "boot-not-verified", |c| {
+        c.boot().state = BootState::Unverified;
+    }),
+    (Check::BootState, "boot-not-verified", |c| {
+        c.boot().state = BootState::Failed;
+    }),
+    (Check::PatchAge, "patch-level-too-old", |c| {
+        c.facts.os_patch = Some(PatchLevel(202_510));
+    }),
+    (Check::PatchAge, "patch-level-too-old", |c| {
+        c.facts.vendor_patch = Some(PatchLevel(20_251_031));
+    }),
+    (Check::PatchAge, "patch-level-too-old", |c| {
+        c.facts.boot_patch = Some(PatchLevel(20_251_031));
+    }),
+    (Check::PatchAge, "patch-level-implausible", |c| {
+        c.facts.os_patch = None;
+    }),
+    (Check::PatchAge, "patch-level-implausible", |c| {
+        c.facts.os_patch = Some(PatchLevel(202_702));
+    }),
+    (Check::PatchAge, "patch-level-implausible", |c| {
+        c.facts.boot_patch = Some(PatchLevel(0));
+    }),
+    (Check::AppId, "app-id-missing", |c| {
+        c.facts.application = None;
+    }),
+    (Check::AppId, "app-id-ambiguous", |c| {
+        c.app().packages.clear();
+    }),
+    (Check::AppId, "app-id-ambiguous", |c| {
+        let sibling = Package {
+            name: "com.example.sibling".to_owned(),
+            version: 7,
+        };
+        c.app().packages.push(sibling);
+    }),
+    (Check::AppVersion, "app-version-too-old", |c| {
+        c.policy.min_version_code = 8;
+    }),
+    (Check::AppRegistration, "app-not-registered", |c| {
+        c.references.clear();
+    }),
+    (Check::AppRegistration, "app-not-registered", |c| {
+        c.app().packages[0].version = 8;
+    }),
+    (Check::AppRegistration, "app-not-registered", |c| {
+        c.app().packages[0].name.push('\0');
+    }),
+    (Check::AppRegistration, "app-not-registered", |c| {
+        c.app().signers.clear();
+    }),
+    (Check::AppRegistration, "app-not-registered", |c| {
+        c.app().signers.push(Sha256Digest([9; 32]));
+    }),
+    (Check::Artifact, "artifact-modified", |c| {
+        c.measurements.artifact_sha256 = Some(Sha256Digest([9; 32]));
+    }),
+    (Check::ArtifactMeasured, "artifact-not-measured", |c| {
+        c.measurements.artifact_sha256 = None;
+    }),
+    (Check::Debugger, "debugger-attached", |c| {
+        c.measurements.debugger = Measured::Detected;
+    }),
+    (Check::Tracer, "tracer-attached", |c| {
+        c.measurements.tracer = Measured::Detected;
+    }),
+    (Check::Instrumentation, "instrumentation-detected", |c| {
+        c.measurements.instrumentation = Measured::Detected;
+    }),
+    (Check::InjectedLibraries, "libraries-injected", |c| {
+        c.measurements.injected_libraries = Measured::Detected;
+    }),
+    (Check::CodeModified, "code-modified", |c| {
+        c.measurements.code_modified = Measured::Detected;
+    }),
+    (Check::Emulator, "emulator-detected", |c| {
+        c.measurements.emulator = Measured::Detected;
+    }),
+    (Check::Root, "root-detected", |c| {
+        c.measurements.root = Measured::Detected;
+    }),
+    (Check::MeasurementReadable, "measurement-unreadable", |c| {
+        c.measurements.debugger = Measured::Unreadable;
+        c.measurements.root = Measured::Unreadable;
+    }),
+    (Check::MeasurementComplete, "measurement-missing", |c| {
+        c.measurements.debugger = Measured::NotMeasured;
+        c.measurements.root = Measured::NotMeasured;
+    }),
+];
 
 #[test]
 fn a_good_app_gets_an_affirming_grant() {
@@ -280,7 +279,7 @@ fn a_good_app_gets_an_affirming_grant() {
 
 #[test]
 fn each_breakage_gives_its_finding_in_each_mode() {
-    for (check, code, break_it) in breakages() {
+    for &(check, code, break_it) in BREAKAGES {
         let mut case = Case::good();
         break_it(&mut case);
         case.policy.set_mode(check, Mode::Enforce);
@@ -320,7 +319,7 @@ fn levels_below_hardware_break_their_check_whatever_the_chain_says() {
 
 #[test]
 fn every_check_has_a_breakage() {
-    let mut covered: BTreeSet<Check> = breakages().iter().map(|(check, ..)| *check).collect();
+    let mut covered: BTreeSet<Check> = BREAKAGES.iter().map(|(check, ..)| *check).collect();
     covered.insert(Check::SecurityLevel); // above: it cannot break alone
     assert_eq!(covered, Check::ALL.iter().copied().collect());
 }
