@@ -8,6 +8,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod keys;
 pub mod store;
 pub mod tasks;

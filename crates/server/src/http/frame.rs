@@ -1,0 +1,131 @@
+//! What stands around every route: request id, access log, time limit, shedding, panics, problem documents.
+
+use core::panic::AssertUnwindSafe;
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use bonafide_wire::problem::{Problem, ProblemCode};
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
+
+use super::problem::{Failure, finish};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Limits of one listener.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Requests worked on at the same time; more are told to come again.
+    pub concurrency: usize,
+    /// Longest time for one request.
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            concurrency: 1024,
+            time: Duration::from_secs(15),
+        }
+    }
+}
+
+/// The frame of one listener.
+#[derive(Debug, Clone)]
+pub struct Frame(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    listener: &'static str,
+    places: Semaphore,
+    time: Duration,
+    draining: AtomicBool,
+}
+
+impl Frame {
+    /// A frame for the listener of that name.
+    pub fn new(listener: &'static str, limits: &Limits) -> Self {
+        Self(Arc::new(Shared {
+            listener,
+            places: Semaphore::new(limits.concurrency),
+            time: limits.time,
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    /// Readiness goes off; requests are still answered.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the service is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// Puts the frame around a router.
+    pub fn around<S: Clone + Send + Sync + 'static>(&self, routes: Router<S>, state: S) -> Router {
+        routes
+            .fallback(|| async { Failure::new(ProblemCode::NotFound) })
+            .method_not_allowed_fallback(|| async { Failure::new(ProblemCode::MethodNotAllowed) })
+            .with_state(state)
+            .layer(axum::Extension(self.clone()))
+            .layer(from_fn_with_state(self.clone(), framed))
+    }
+}
+
+async fn framed(State(frame): State<Frame>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id();
+    let method = request.method().clone();
+    // The route, not the path: a path may hold anything, and an id in it is nobody's business in a log.
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let answered = AssertUnwindSafe(limited(&frame, request, next))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!(request_id = %id, "a handler panicked");
+            Failure::new(ProblemCode::Internal).into_response()
+        });
+    let mut response = finish(answered, &id);
+    tracing::info!(
+        target: "bonafide::access",
+        listener = frame.0.listener,
+        request_id = %id,
+        method = %method,
+        route = route.as_ref().map_or("-", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    );
+    if let Ok(value) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+async fn limited(frame: &Frame, request: Request, next: Next) -> Response {
+    let Ok(_place) = frame.0.places.try_acquire() else {
+        return overloaded("too many requests at the same time").into_response();
+    };
+    tokio::time::timeout(frame.0.time, next.run(request))
+        .await
+        .unwrap_or_else(|_| overloaded("the request took too long").into_response())
+}
+
+fn overloaded(why: &str) -> Failure {
+    Failure::from(Problem {
+        retry_after: Some(1),
+        ..Problem::new(ProblemCode::Unavailable).with_detail(why)
+    })
+}
+
+fn request_id() -> String {
+    format!("req_{}", uuid::Uuid::now_v7().simple())
+}
