@@ -30,8 +30,34 @@ pub struct NewAccountOrder<'a> {
 /// keys, and signed trust metadata.
 pub fn writes_for(keys: &Keys, order: &NewAccountOrder<'_>) -> Result<Vec<Write>, AppError> {
     let id = order.id;
-    let (kid, signing_key) = keys.generate_signing_key(id, SigningKeyState::Active, order.now)?;
-    let account = AccountConfig {
+    let account = draft(keys, order)?;
+    let profile = AccountProfile {
+        name: account.name.clone(),
+        created_at: account.created_at,
+    };
+    let managed = ManagedRoots {
+        enabled: account.managed_roots,
+    };
+    let only = |kind| ObjectKey::only(id, kind);
+    let absent = Expectation::Absent;
+    let mut writes = vec![
+        Write::put(only(ObjectKind::Account), absent, &profile)?,
+        Write::put(only(ObjectKind::Policy), absent, &account.policy)?,
+        Write::put(only(ObjectKind::ManagedRoots), absent, &managed)?,
+        Write::put(only(ObjectKind::TrustKeys), absent, &account.trust_keys)?,
+    ];
+    for (kid, key) in &account.signing_keys {
+        let object = ObjectKey::of(id, ObjectKind::SigningKey, kid);
+        writes.push(Write::put(object, absent, key)?);
+    }
+    writes.extend(publish_trust::writes_for(keys, id, &account, order.now)?);
+    Ok(writes)
+}
+
+/// A new account with fresh keys, not yet published.
+pub(super) fn draft(keys: &Keys, order: &NewAccountOrder<'_>) -> Result<AccountConfig, AppError> {
+    let signing_key = keys.generate_signing_key(order.id, SigningKeyState::Active, order.now)?;
+    Ok(AccountConfig {
         name: order.name.to_owned(),
         created_at: order.now,
         apps: BTreeMap::new(),
@@ -49,29 +75,12 @@ pub fn writes_for(keys: &Keys, order: &NewAccountOrder<'_>) -> Result<Vec<Write>
         anchors: BTreeMap::new(),
         trust_roots: BTreeMap::new(),
         managed_roots: true,
-        signing_keys: BTreeMap::from([(kid.clone(), signing_key.clone())]),
-        trust_keys: keys.generate_trust_keys(id)?,
+        signing_keys: BTreeMap::from([signing_key]),
+        trust_keys: keys.generate_trust_keys(order.id)?,
         trust: PublishedTrust {
             version: 0,
             refresh_at: order.now,
             document: String::new(),
         },
-    };
-    let profile = AccountProfile {
-        name: account.name.clone(),
-        created_at: account.created_at,
-    };
-    let managed = ManagedRoots { enabled: true };
-    let only = |kind| ObjectKey::only(id, kind);
-    let key = ObjectKey::of(id, ObjectKind::SigningKey, kid);
-    let absent = Expectation::Absent;
-    let mut writes = vec![
-        Write::put(only(ObjectKind::Account), absent, &profile)?,
-        Write::put(only(ObjectKind::Policy), absent, &account.policy)?,
-        Write::put(only(ObjectKind::ManagedRoots), absent, &managed)?,
-        Write::put(key, absent, &signing_key)?,
-        Write::put(only(ObjectKind::TrustKeys), absent, &account.trust_keys)?,
-    ];
-    writes.extend(publish_trust::writes_for(keys, id, &account, order.now)?);
-    Ok(writes)
+    })
 }
