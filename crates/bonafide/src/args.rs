@@ -88,6 +88,45 @@ pub(crate) enum Noun {
     Whoami,
     /// Open a session with a role, one hour long
     Role(commands::role::Args),
+    /// The tenants of a service
+    #[command(subcommand)]
+    Account(commands::account::Verb),
+    /// The products under an account
+    #[command(subcommand)]
+    App(commands::app::Verb),
+    /// The builds and signing certificates that count as the app
+    #[command(subcommand)]
+    Registration(commands::registration::Verb),
+    /// The hosts that an app talks to under protection
+    #[command(subcommand)]
+    Api(commands::api::Verb),
+    /// Values that only attested instances get
+    #[command(subcommand)]
+    Secret(commands::secret::Verb),
+    /// Enrolled instances, overrides of their verdicts, revocation
+    #[command(subcommand)]
+    Device(commands::device::Verb),
+    /// Why an instance was allowed or refused
+    #[command(subcommand)]
+    Verdict(commands::verdict::Verb),
+    /// Which certificates an app may believe
+    #[command(subcommand)]
+    Trust(commands::trust::Verb),
+    /// Development roots of device evidence
+    #[command(subcommand)]
+    Anchor(commands::anchor::Verb),
+    /// The keys that sign attestation tokens
+    #[command(subcommand)]
+    SigningKey(commands::signing_key::Verb),
+    /// What an app must compile in
+    #[command(subcommand)]
+    Sdk(commands::sdk::Verb),
+    /// Who may manage, with at most which role
+    #[command(subcommand)]
+    Credential(commands::credential::Verb),
+    /// Who did what, and whether the record holds
+    #[command(subcommand)]
+    Audit(commands::audit::Verb),
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
     /// Write manual pages into a directory

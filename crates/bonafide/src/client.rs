@@ -125,6 +125,10 @@ pub(crate) struct AdminClient {
 }
 
 /// What is read together with its `ETag`.
+#[expect(
+    dead_code,
+    reason = "`policy set` uses it as soon as the typed policy is there"
+)]
 #[derive(Debug)]
 pub(crate) struct Tagged<T> {
     /// The object.
@@ -153,6 +157,10 @@ impl AdminClient {
     }
 
     /// Reads an object and its version.
+    #[expect(
+        dead_code,
+        reason = "`policy set` uses it as soon as the typed policy is there"
+    )]
     pub(crate) async fn get_tagged<T: DeserializeOwned>(
         &self,
         route: &Route,
@@ -213,7 +221,18 @@ impl AdminClient {
         body(self.send(request).await?).await
     }
 
+    /// Sets a state that has no members.
+    pub(crate) async fn put_nothing(&self, route: &Route) -> Result<(), Failure> {
+        let request = self.request(Method::PUT, route)?;
+        self.send(request.json(&serde_json::json!({}))).await?;
+        Ok(())
+    }
+
     /// Writes an object if it still has this version.
+    #[expect(
+        dead_code,
+        reason = "`policy set` uses it as soon as the typed policy is there"
+    )]
     pub(crate) async fn put_if<B: Serialize, T: DeserializeOwned>(
         &self,
         route: &Route,
@@ -274,6 +293,13 @@ impl Route {
             segments: segments.iter().map(|&segment| segment.to_owned()).collect(),
             query: Vec::new(),
         }
+    }
+
+    /// The route one segment further down.
+    #[must_use]
+    pub(crate) fn below(mut self, segment: &str) -> Self {
+        self.segments.push(segment.to_owned());
+        self
     }
 
     /// The same with a query parameter.

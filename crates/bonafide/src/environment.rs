@@ -1,4 +1,4 @@
-//! The environment, read once, here. Nothing else in the program looks at it.
+//! Environment and clock, read here. Nothing else in the command line looks at them.
 #![expect(clippy::disallowed_methods, reason = "the edge of the program")]
 
 use std::path::PathBuf;
@@ -26,6 +26,14 @@ pub(crate) fn read() -> Environment {
         credential_file: text("BONAFIDE_CREDENTIAL_FILE").map(PathBuf::from),
         config_file: config_file(),
     }
+}
+
+/// Seconds since 1970, for ends that a person gives as a span.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 fn config_file() -> Option<PathBuf> {

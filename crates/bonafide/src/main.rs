@@ -1,13 +1,14 @@
 //! The one binary. It parses, dispatches and turns an outcome into an exit code; it decides nothing.
-#![expect(dead_code, reason = "the nouns that use the rest land next")]
 
 mod args;
 mod ask;
+mod certificate;
 mod client;
 mod commands;
 mod context;
 mod environment;
 mod error;
+mod listing;
 mod profile;
 mod render;
 mod span;

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
 /// The roles.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleName {
+pub(crate) enum RoleName {
     /// Reads configuration, devices and verdicts
     Viewer,
     /// Registers apps and builds, sets device overrides

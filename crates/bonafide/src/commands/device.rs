@@ -1,0 +1,253 @@
+//! `bonafide device`: enrolled instances, overrides of their verdicts, revocation.
+
+use bonafide_wire::admin::{DeviceView, OverrideKind, OverrideView, PutOverride, Role};
+use bonafide_wire::ids::DeviceId;
+use clap::Subcommand;
+
+use crate::ask::Consent;
+use crate::client::Route;
+use crate::context::Context;
+use crate::error::{Exit, Failure};
+use crate::listing::Window;
+use crate::render::{self, Table, moment};
+use crate::span::Span;
+
+/// `bonafide device …`
+#[derive(Debug, Subcommand)]
+#[command(arg_required_else_help = true)]
+pub(crate) enum Verb {
+    /// Override the verdict of one device for a while
+    #[command(
+        long_about = "Overrides the verdict of one device: `--always-pass` lets policy findings pass (evidence that \
+            does not authenticate is still refused), `--always-fail` refuses whatever it shows. It has an \
+            owner, a reason and an end, and stands in the audit log.",
+        after_long_help = "Examples:\n  bonafide device add latest --always-pass --for 8h --reason \"debugging the login\"\n  \
+            bonafide device add AbCdEfGhIjKlMnOpQrStUg --always-fail --for 90d --reason \"scraper\""
+    )]
+    Add(AddArgs),
+    /// List enrolled devices, or the overrides
+    List {
+        /// List the overrides instead
+        #[arg(long)]
+        overrides: bool,
+        #[command(flatten)]
+        window: Window,
+    },
+    /// Show one device and its override
+    Show {
+        /// Its id
+        id: DeviceId,
+    },
+    /// Remove the override of a device: policy decides again
+    Remove {
+        /// Its id
+        id: DeviceId,
+    },
+    /// Revoke a device: it is refused until reinstated
+    Revoke {
+        /// Its id
+        id: DeviceId,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Take a revocation back
+    Reinstate {
+        /// Its id
+        id: DeviceId,
+    },
+}
+
+/// `bonafide device add`
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("kind").required(true).args(["always_pass", "always_fail"])))]
+pub(crate) struct AddArgs {
+    /// A device id, or `latest`: the device refused last
+    #[arg(value_name = "ID")]
+    device: Target,
+    /// Policy findings do not refuse it
+    #[arg(long)]
+    always_pass: bool,
+    /// It is refused whatever it shows
+    #[arg(long)]
+    always_fail: bool,
+    /// When the override ends by itself, 1m to 90d
+    #[arg(long = "for", value_name = "SPAN")]
+    span: Span,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+#[derive(Debug, Clone)]
+enum Target {
+    Latest,
+    Device(DeviceId),
+}
+
+impl core::str::FromStr for Target {
+    type Err = bonafide_wire::ids::MalformedId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "latest" {
+            return Ok(Self::Latest);
+        }
+        DeviceId::parse(text).map(Self::Device)
+    }
+}
+
+impl Target {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Latest => "latest",
+            Self::Device(id) => id.as_str(),
+        }
+    }
+}
+
+/// Does it.
+pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Add(args) => add(args, context).await?,
+        Verb::List { overrides, window } => list(overrides.into(), window, context).await?,
+        Verb::Show { id } => show(&id, context).await?,
+        Verb::Remove { id } => {
+            let client = context.client(Role::Developer).await?;
+            client
+                .delete(&Route::account(["overrides", id.as_str()]))
+                .await?;
+            render::say(&format!("device {id} has no override any more"));
+        }
+        Verb::Revoke { id, consent } => {
+            consent.require(&format!("device {id} will be refused"), id.as_str())?;
+            let client = context.client(Role::Admin).await?;
+            client.put_nothing(&revocation(&id)).await?;
+            render::say(&format!("device {id} is revoked"));
+        }
+        Verb::Reinstate { id } => {
+            let client = context.client(Role::Admin).await?;
+            client.delete(&revocation(&id)).await?;
+            render::say(&format!("device {id} is judged by policy again"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn add(args: AddArgs, context: &Context) -> Result<(), Failure> {
+    let put = PutOverride {
+        kind: if args.always_pass {
+            OverrideKind::AlwaysPass
+        } else {
+            OverrideKind::AlwaysFail
+        },
+        reason: args.reason,
+        for_seconds: args.span.0,
+    };
+    let client = context.client(Role::Developer).await?;
+    let route = Route::account(["overrides", args.device.as_str()]);
+    let made: OverrideView = client.put(&route, &put).await?;
+    context
+        .console
+        .data(&made, |made| override_table(std::slice::from_ref(made)))
+}
+
+enum What {
+    Devices,
+    Overrides,
+}
+
+impl From<bool> for What {
+    fn from(overrides: bool) -> Self {
+        if overrides {
+            Self::Overrides
+        } else {
+            Self::Devices
+        }
+    }
+}
+
+async fn list(what: What, window: Window, context: &Context) -> Result<(), Failure> {
+    let client = context.client(Role::Viewer).await?;
+    match what {
+        What::Devices => {
+            let route = Route::account(["devices"]);
+            let devices: Vec<DeviceView> = client.list(&route, window.most()).await?;
+            context.console.data(&devices, |all| device_table(all))
+        }
+        What::Overrides => {
+            let route = Route::account(["overrides"]);
+            let overrides: Vec<OverrideView> = client.list(&route, window.most()).await?;
+            context.console.data(&overrides, |all| override_table(all))
+        }
+    }
+}
+
+async fn show(id: &DeviceId, context: &Context) -> Result<(), Failure> {
+    let client = context.client(Role::Viewer).await?;
+    let device: DeviceView = client
+        .get(&Route::account(["devices", id.as_str()]))
+        .await?;
+    context.console.data(&device, |device| {
+        Table::object()
+            .member("device", device.device_id.as_str())
+            .member("app", device.app.as_str())
+            .member("evidence", evidence_word(device))
+            .member("state", state_word(device))
+            .member("enrolled", moment(device.enrolled_at))
+    })
+}
+
+fn revocation(id: &DeviceId) -> Route {
+    Route::account(["devices", id.as_str(), "revocation"])
+}
+
+fn evidence_word(device: &DeviceView) -> &'static str {
+    if device.development {
+        "development"
+    } else {
+        "hardware"
+    }
+}
+
+fn state_word(device: &DeviceView) -> &'static str {
+    if device.revoked {
+        "revoked"
+    } else {
+        "enrolled"
+    }
+}
+
+fn device_table(devices: &[DeviceView]) -> Table {
+    Table::list(
+        "no devices yet",
+        &["device", "app", "evidence", "state", "enrolled"],
+    )
+    .rows(devices, |device| {
+        [
+            device.device_id.to_string(),
+            device.app.to_string(),
+            evidence_word(device).to_owned(),
+            state_word(device).to_owned(),
+            moment(device.enrolled_at),
+        ]
+    })
+}
+
+fn override_table(overrides: &[OverrideView]) -> Table {
+    Table::list(
+        "no overrides",
+        &["device", "verdict", "ends", "owner", "reason"],
+    )
+    .rows(overrides, |entry| {
+        let kind = match entry.kind {
+            OverrideKind::AlwaysPass => "always pass",
+            OverrideKind::AlwaysFail => "always fail",
+        };
+        [
+            entry.device_id.to_string(),
+            kind.to_owned(),
+            moment(entry.expires_at),
+            entry.owner.clone(),
+            entry.reason.clone(),
+        ]
+    })
+}
