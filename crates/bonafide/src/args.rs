@@ -103,6 +103,9 @@ pub(crate) enum Noun {
     /// Values that only attested instances get
     #[command(subcommand)]
     Secret(commands::secret::Verb),
+    /// What is demanded of an app instance, check by check
+    #[command(subcommand)]
+    Policy(commands::policy::Verb),
     /// Enrolled instances, overrides of their verdicts, revocation
     #[command(subcommand)]
     Device(commands::device::Verb),
@@ -121,6 +124,9 @@ pub(crate) enum Noun {
     /// What an app must compile in
     #[command(subcommand)]
     Sdk(commands::sdk::Verb),
+    /// Attestation tokens, as a back end sees them
+    #[command(subcommand)]
+    Token(commands::token::Verb),
     /// Who may manage, with at most which role
     #[command(subcommand)]
     Credential(commands::credential::Verb),

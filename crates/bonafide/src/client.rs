@@ -73,6 +73,24 @@ impl Connection {
         body(self.send(request).await?).await
     }
 
+    /// Asks a question of the device listener, where nobody needs a session.
+    pub(crate) async fn ask_device<B: Serialize, T: DeserializeOwned>(
+        &self,
+        url: &str,
+        question: &B,
+    ) -> Result<T, Failure> {
+        body(self.send(self.http.post(url).json(question)).await?).await
+    }
+
+    /// Reads a document of the device listener.
+    pub(crate) async fn read_device(&self, url: &str) -> Result<Vec<u8>, Failure> {
+        let response = self.send(self.http.get(url)).await?;
+        let bytes = response.bytes().await.map_err(|error| {
+            Failure::new(Exit::Unreachable, format!("{url}: {}", root_cause(&error)))
+        })?;
+        Ok(bytes.to_vec())
+    }
+
     fn request(&self, method: Method, route: &Route) -> Result<RequestBuilder, Failure> {
         let mut url = self.url.clone();
         {
@@ -125,10 +143,6 @@ pub(crate) struct AdminClient {
 }
 
 /// What is read together with its `ETag`.
-#[expect(
-    dead_code,
-    reason = "`policy set` uses it as soon as the typed policy is there"
-)]
 #[derive(Debug)]
 pub(crate) struct Tagged<T> {
     /// The object.
@@ -157,10 +171,6 @@ impl AdminClient {
     }
 
     /// Reads an object and its version.
-    #[expect(
-        dead_code,
-        reason = "`policy set` uses it as soon as the typed policy is there"
-    )]
     pub(crate) async fn get_tagged<T: DeserializeOwned>(
         &self,
         route: &Route,
@@ -229,10 +239,6 @@ impl AdminClient {
     }
 
     /// Writes an object if it still has this version.
-    #[expect(
-        dead_code,
-        reason = "`policy set` uses it as soon as the typed policy is there"
-    )]
     pub(crate) async fn put_if<B: Serialize, T: DeserializeOwned>(
         &self,
         route: &Route,

@@ -9,11 +9,13 @@ pub(crate) mod completions;
 pub(crate) mod credential;
 pub(crate) mod device;
 pub(crate) mod login;
+pub(crate) mod policy;
 pub(crate) mod registration;
 pub(crate) mod role;
 pub(crate) mod sdk;
 pub(crate) mod secret;
 pub(crate) mod signing_key;
+pub(crate) mod token;
 pub(crate) mod trust;
 pub(crate) mod verdict;
 pub(crate) mod whoami;
@@ -38,6 +40,8 @@ pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> 
         Noun::Registration(verb) => registration::run(verb, context).await,
         Noun::Api(verb) => api::run(verb, context).await,
         Noun::Secret(verb) => secret::run(verb, context).await,
+        Noun::Policy(verb) => policy::run(verb, context).await,
+        Noun::Token(verb) => token::run(verb, context).await,
         Noun::Device(verb) => device::run(verb, context).await,
         Noun::Verdict(verb) => verdict::run(verb, context).await,
         Noun::Trust(verb) => trust::run(verb, context).await,

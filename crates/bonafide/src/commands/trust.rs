@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use bonafide_wire::admin::{ManagedRootsView, PutTrustRoot, Role, TrustRootView};
+use bonafide_trust::{Bundle, ManagedRoots, TrustedSet};
+use bonafide_wire::admin::{ManagedRootsView, PutTrustRoot, Role, TokenMode, TrustRootView};
 use bonafide_wire::ids::AnchorName;
 use clap::{Subcommand, ValueEnum};
 
 use crate::ask::Consent;
 use crate::client::Route;
+use crate::commands::token::sdk_config;
 use crate::context::Context;
+use crate::environment;
 use crate::error::{Exit, Failure};
 use crate::listing::Window;
 use crate::render::{self, Table, moment};
@@ -30,6 +33,12 @@ pub(crate) enum Verb {
         #[arg(value_enum)]
         state: Option<Switch>,
     },
+    /// Show the trust bundle that apps are given, verified as an app would
+    #[command(
+        long_about = "Fetches the trust bundle from the device listener and verifies it as an app does: signatures \
+            down from the config string's root key, account, expiry. Exit 1 if an app would refuse it."
+    )]
+    Show,
     /// The account's own roots, beside the managed ones
     #[command(subcommand)]
     Root(RootVerb),
@@ -75,6 +84,7 @@ pub(crate) enum Switch {
 pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         Verb::ManagedRoots { state } => managed_roots(state, context).await?,
+        Verb::Show => show(context).await?,
         Verb::Root(verb) => root(verb, context).await?,
     }
     Ok(Exit::Done)
@@ -97,6 +107,47 @@ async fn managed_roots(state: Option<Switch>, context: &Context) -> Result<(), F
             "managed trust roots",
             if view.enabled { "on" } else { "off" },
         )
+    })
+}
+
+async fn show(context: &Context) -> Result<(), Failure> {
+    let config = sdk_config(context).await?;
+    let connection = context.connection()?;
+    let reply = connection.read_device(&config.url("trust-bundle")).await?;
+    let mut held = TrustedSet::new(config.account, config.trust_root);
+    held.update(&reply, environment::now()).map_err(|reject| {
+        Failure::new(
+            Exit::Refused,
+            format!(
+                "an app would refuse this trust bundle: {reject} ({})",
+                reject.code()
+            ),
+        )
+    })?;
+    let bundle = held
+        .bundle()
+        .ok_or_else(|| Failure::new(Exit::Refused, "the service has no trust bundle"))?;
+    context.console.data(bundle, bundle_table)
+}
+
+fn bundle_table(bundle: &Bundle) -> Table {
+    let managed = match bundle.managed_roots {
+        ManagedRoots::On => format!("on, {} roots", bundle.roots.len()),
+        ManagedRoots::Off => "off: the device's store decides".to_owned(),
+    };
+    let table = Table::object()
+        .member("account", bundle.account.as_str())
+        .member("version", bundle.version.to_string())
+        .member("issued", moment(bundle.issued_at))
+        .member("expires", moment(bundle.expires_at))
+        .member("managed trust roots", managed);
+    bundle.apis.iter().fold(table, |table, api| {
+        let token = match api.token {
+            TokenMode::Token => "attestation token",
+            TokenMode::NoToken => "no token",
+        };
+        let pins = api.pins.len();
+        table.member(api.host.as_str(), format!("{token}, {pins} pins"))
     })
 }
 
