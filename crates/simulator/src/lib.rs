@@ -1,9 +1,8 @@
-//! A virtual phone that emits evidence in the real formats under a root of its own, and small real APKs for
-//! it to run.
+#![doc = include_str!("../README.md")]
 //!
-//! Made for demonstrations and tests: what a [`Phone`] says is encoded as a real one says it, so nothing that
-//! reads evidence can tell the two apart but by the [`Factory`]'s root. Whether to trust that root is decided
-//! elsewhere, explicitly, and marked `development`. The clock is an argument everywhere.
+//! What a [`Phone`] says is encoded as a real one says it, so nothing that reads evidence can tell the two apart
+//! but by the [`Factory`]'s root. Whether to trust that root is decided elsewhere, explicitly. The clock is an
+//! argument everywhere.
 
 pub mod apk;
 mod certificate;
