@@ -133,6 +133,9 @@ pub(crate) enum Noun {
     /// Who did what, and whether the record holds
     #[command(subcommand)]
     Audit(commands::audit::Verb),
+    /// A virtual phone and small real APKs, to try things without a device
+    #[command(subcommand)]
+    Simulator(commands::simulator::Verb),
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
     /// Write manual pages into a directory

@@ -59,18 +59,26 @@ impl Profiles {
 
     /// Replaces the file, whole or not at all.
     pub(crate) fn save(&self, path: &Path) -> Result<(), Failure> {
-        let failed = |error: std::io::Error| Failure::file(path, &error);
         let text = toml::to_string_pretty(self)
             .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-        let directory = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory).map_err(failed)?;
-        // A temporary file is made with mode 0600, and stays so.
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        write_private(path, text.as_bytes())
     }
+}
+
+/// Writes a file that its owner alone may read: whole or not at all.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::file(path, &error);
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(directory).map_err(failed)?;
+    // A temporary file is made with mode 0600, and stays so.
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
 
 #[cfg(unix)]

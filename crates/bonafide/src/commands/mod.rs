@@ -15,6 +15,7 @@ pub(crate) mod role;
 pub(crate) mod sdk;
 pub(crate) mod secret;
 pub(crate) mod signing_key;
+pub(crate) mod simulator;
 pub(crate) mod token;
 pub(crate) mod trust;
 pub(crate) mod verdict;
@@ -50,6 +51,7 @@ pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> 
         Noun::Sdk(verb) => sdk::run(verb, context).await,
         Noun::Credential(verb) => credential::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
+        Noun::Simulator(verb) => simulator::run(verb),
         Noun::Completions(args) => completions::run(&args),
         Noun::Man(args) => completions::man(&args),
     }
