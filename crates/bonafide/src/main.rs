@@ -10,6 +10,8 @@ mod environment;
 mod error;
 mod listing;
 mod profile;
+#[cfg(test)]
+mod reference;
 mod render;
 mod span;
 

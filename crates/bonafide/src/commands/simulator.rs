@@ -157,6 +157,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+#[derive(Clone, Copy)]
 enum Keystore {
     TrustedEnvironment,
     StrongBox,
