@@ -1,0 +1,147 @@
+//! Every rule that can be broken, by its stable name. The table is the reference: severity and reason stand beside the
+//! name, so that documentation, command line and tests cannot drift from what the verifier does.
+
+use serde::{Serialize, Serializer};
+
+use crate::finding::Severity;
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal, $severity:ident, $why:literal;)*) => {
+        /// A rule. [`Code::as_str`] is API: it never changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = $why] $variant,)*
+        }
+
+        impl Code {
+            /// All rules, in the order of the reference.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable kebab-case name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// How much a breach weighs, unless a finding says otherwise.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity,)* }
+            }
+
+            /// What the rule is for, in a sentence.
+            pub const fn reason(self) -> &'static str {
+                match self { $(Self::$variant => $why,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // The archive
+    ZipNoEndRecord = "zip-no-end-record", Reject, "No end-of-central-directory record whose comment ends exactly at the end of the file.";
+    ZipTrailingBytes = "zip-trailing-bytes", Reject, "Bytes follow the archive's end record; readers that search for it differ about what the archive is.";
+    Zip64 = "zip-zip64", Reject, "ZIP64 structures: Android's installers do not read them, other tools do, so two readers would see two archives.";
+    ZipMultiDisk = "zip-multi-disk", Reject, "The archive claims to span several disks.";
+    ZipDirectoryGap = "zip-directory-gap", Reject, "The central directory does not end where the end record starts: bytes there hide the signing block from verifiers.";
+    ZipDirectoryMalformed = "zip-directory-malformed", Reject, "The central directory cannot be read record by record, or holds more or fewer records than the end record says.";
+    ZipBudget = "zip-budget", Reject, "The archive claims more entries, bytes or expansion than any honest app has.";
+    ZipDuplicateName = "zip-duplicate-name", Reject, "Two entries have one name: which of them a reader opens is chance (the Master Key attack).";
+    ZipBadName = "zip-bad-name", Reject, "An entry's name has a NUL, a line break, a backslash, a leading slash or a parent path: it reads as another name elsewhere.";
+    ZipLocalHeader = "zip-local-header", Reject, "An entry's local header is missing or contradicts the central directory.";
+    ZipOverlap = "zip-overlap", Reject, "Two entries share bytes, or an entry's data runs into the central directory.";
+    ZipEncrypted = "zip-encrypted", Reject, "An entry is flagged as encrypted; Android ignores the flag, analysers stop at it.";
+    ZipOddMethod = "zip-odd-method", Warning, "An entry uses an unknown compression method, which Android reads as deflate while analysers give up (`BadPack`).";
+    ZipMethodDiffers = "zip-method-differs", Warning, "Local header and central directory name different compression methods (`BadPack`).";
+    ZipEntryUnreadable = "zip-entry-unreadable", Reject, "An entry that is needed does not expand to what the central directory says.";
+    JanusPrefix = "janus-prefix", Reject, "The file does not start with a local file header: bytes before the archive are run as code by old Android (CVE-2017-13156).";
+    // The signing block
+    BlockMalformed = "block-malformed", Reject, "The APK Signing Block is there, but its sizes or pairs do not add up.";
+    BlockDuplicateScheme = "block-duplicate-scheme", Reject, "Two pairs of one signature scheme: verifiers differ about which one counts.";
+    BlockUnknownPair = "block-unknown-pair", Info, "The signing block carries a pair that no signature scheme owns.";
+    // Signers of v2 and newer
+    NoSignature = "no-signature", Reject, "No signature that counts on these Android levels.";
+    SignersMalformed = "signers-malformed", Reject, "A signature scheme's block cannot be read to its end.";
+    SignersTrailingBytes = "signers-trailing-bytes", Warning, "Bytes follow the sequence of signers; nothing reads them and nothing signs them.";
+    NoSigners = "no-signers", Reject, "A signature scheme's block has no signer.";
+    TooManySigners = "too-many-signers", Reject, "More than ten signers.";
+    SignatureMissing = "signature-missing", Reject, "A signer has no signature by an algorithm that these Android levels know.";
+    SignatureAlgorithmUnknown = "signature-algorithm-unknown", Info, "A signer also has a signature by an algorithm that this crate does not know.";
+    PublicKeyUnusable = "public-key-unusable", Reject, "A signer's public key cannot be read, or is outside the bounds that are safe to compute with.";
+    SignatureWrong = "signature-wrong", Reject, "A signature does not verify.";
+    AlgorithmListsDiffer = "algorithm-lists-differ", Reject, "The signed digests and the signatures name different algorithms: somebody removed a stronger one.";
+    CertificateMissing = "certificate-missing", Reject, "A signer has no certificate.";
+    CertificateMalformed = "certificate-malformed", Reject, "A certificate cannot be read.";
+    CertificateKeyDiffers = "certificate-key-differs", Reject, "The key that verified the signature is not the certificate's.";
+    CertificateKeyReencoded = "certificate-key-reencoded", Warning, "The certificate writes its RSA modulus as a negative number; it is the same key.";
+    ContentDigestMissing = "content-digest-missing", Reject, "A verified signature covers no content digest of its algorithm.";
+    ContentDigestWrong = "content-digest-wrong", Reject, "The file's bytes are not those that were signed.";
+    VerityNotAligned = "verity-not-aligned", Reject, "A verity digest needs a signing block at and of a multiple of 4,096 bytes.";
+    AttributeMalformed = "attribute-malformed", Reject, "A signed attribute cannot be read.";
+    AttributeUnknown = "attribute-unknown", Info, "A signed attribute that this crate does not know.";
+    SchemeStripped = "scheme-stripped", Reject, "An older signature says that a newer one was made, and it is not there: somebody removed it.";
+    SdkRangeInvalid = "sdk-range-invalid", Reject, "A signer's range of Android levels is empty, or differs inside and outside of the signed data.";
+    SdkRangesDisagree = "sdk-ranges-disagree", Reject, "The signers' ranges of Android levels overlap or leave a hole.";
+    SdkRangeUncovered = "sdk-range-uncovered", Reject, "No signer covers some of the Android levels asked about.";
+    LineageMalformed = "lineage-malformed", Reject, "The proof of key rotation cannot be read.";
+    LineageSignatureWrong = "lineage-signature-wrong", Reject, "A step in the proof of key rotation is not signed by the key before it.";
+    LineageEndsElsewhere = "lineage-ends-elsewhere", Reject, "The proof of key rotation does not end at the signer's own certificate.";
+    LineagesInconsistent = "lineages-inconsistent", Reject, "Two signers tell different histories of the key.";
+    RotationBlockMissing = "rotation-block-missing", Reject, "The v3 signer says that a v3.1 signer takes over, and there is none.";
+    RotationLevelDiffers = "rotation-level-differs", Reject, "The v3 signer and the v3.1 block name different Android levels for the rotation.";
+    RotationUnannounced = "rotation-unannounced", Warning, "The v3.1 signer is not announced by the v3 signer, so nobody would notice its removal.";
+    RotationWithoutV3 = "rotation-without-v3", Reject, "A v3.1 block without a v3 block.";
+    DevelopmentRelease = "development-release", NotChecked, "A signer is meant for a preview of its first Android level only; on the released one the verdict is open.";
+    HybridNotChecked = "hybrid-not-checked", NotChecked, "A v3.2 (hybrid post-quantum) signer decides on these Android levels, and this build cannot verify it.";
+    OlderSchemeBroken = "older-scheme-broken", Warning, "A scheme that does not count on the Android levels asked about is broken; on older Android the app would not install.";
+    PastSignerDiffers = "past-signer-differs", Reject, "The signer for older Android is not the root of the newer signer's history.";
+    PastSignersMany = "past-signers-many", Reject, "Several signers for older Android beside a v3 signer, which can only follow a single one.";
+    SchemesSignersDiffer = "schemes-signers-differ", Reject, "The v1 and v2 signatures are by different signers.";
+    MinSchemeForTarget = "min-scheme-for-target", Reject, "Apps that target Android 11 or sandbox version 2 need a v2 or newer signature.";
+    V1NotChecked = "v1-not-checked", NotChecked, "Only a v1 (JAR) signature counts on these Android levels, and it was not verified.";
+    // The manifest
+    ManifestMissing = "manifest-missing", Reject, "There is no AndroidManifest.xml.";
+    ManifestMalformed = "manifest-malformed", Reject, "AndroidManifest.xml is not readable binary XML.";
+    ManifestPackage = "manifest-package", Reject, "The manifest names no package, or no possible one.";
+    ManifestDuplicateAttribute = "manifest-duplicate-attribute", Reject, "The manifest gives one attribute twice: readers differ about which counts.";
+    Debuggable = "debuggable", Warning, "The app can be debugged on any device; secrets in its memory can be read.";
+    TestOnly = "test-only", Warning, "The app is marked as a test build.";
+    SharedUserId = "shared-user-id", Warning, "The app shares its user id with others, so evidence may name their packages too.";
+    // Weaknesses that Android tolerates
+    WeakKey = "weak-key", Warning, "A signing key is too short or of a kind that is no longer trusted.";
+    WeakDigest = "weak-digest", Warning, "A signature rests on MD5 or SHA-1.";
+    DebugCertificate = "debug-certificate", Warning, "The certificate is the one that Android's build tools give to debug builds; everybody can make one.";
+    // What this crate does not do (yet)
+    KindNotChecked = "kind-not-checked", NotChecked, "Artifacts of this kind are recognised, but not verified by this build.";
+    RangeUnsupported = "range-unsupported", NotChecked, "The range of Android levels asked about is empty.";
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Code;
+
+    #[test]
+    fn names_are_unique_and_kebab_case() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for name in names {
+            assert!(
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            );
+        }
+    }
+}
