@@ -6,27 +6,33 @@
 //!
 //! Budgets: nesting is limited by the caller's `depth`, and the cursor allocates nothing.
 
-/// Why bytes are not the DER that was asked for; the text is for operators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why bytes are not the DER that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DerFault {
-    #[error("truncated DER")]
     Truncated,
-    #[error("indefinite or reserved length")]
     IndefiniteLength,
-    #[error("length not in its shortest form")]
     LengthNotMinimal,
-    #[error("tag not in its shortest form, or reserved")]
     TagForm,
-    #[error("bytes after the end")]
     TrailingBytes,
-    #[error("nested too deeply")]
     TooDeep,
-    #[error("another type than expected")]
     UnexpectedTag,
-    #[error("integer empty, not minimal or out of range")]
     Integer,
-    #[error("boolean that is not one byte")]
-    Boolean,
+}
+
+impl DerFault {
+    /// For operators.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated DER",
+            Self::IndefiniteLength => "indefinite or reserved length",
+            Self::LengthNotMinimal => "length not in its shortest form",
+            Self::TagForm => "tag not in its shortest form, or reserved",
+            Self::TrailingBytes => "bytes after the end",
+            Self::TooDeep => "nested too deeply",
+            Self::UnexpectedTag => "another type than expected",
+            Self::Integer => "integer empty, not minimal or out of range",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +79,6 @@ impl Tag {
 pub(crate) struct Element<'a> {
     pub(crate) tag: Tag,
     pub(crate) content: &'a [u8],
-    /// Tag, length and content.
-    pub(crate) whole: &'a [u8],
 }
 
 impl<'a> Element<'a> {
@@ -128,17 +132,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn element(&mut self) -> Result<Element<'a>, DerFault> {
-        let start = self.rest;
         let tag = self.tag()?;
         let length = self.length()?;
         let content = self.take(length)?;
-        let used = start.len().saturating_sub(self.rest.len());
-        let whole = start.get(..used).ok_or(DerFault::Truncated)?;
-        Ok(Element {
-            tag,
-            content,
-            whole,
-        })
+        Ok(Element { tag, content })
     }
 
     pub(crate) fn expect(&mut self, tag: Tag) -> Result<Element<'a>, DerFault> {
@@ -313,7 +310,6 @@ mod tests {
             }
         );
         assert_eq!(element.content, [0xAA]);
-        assert_eq!(element.whole.len(), 5);
     }
 
     #[test]

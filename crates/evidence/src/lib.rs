@@ -17,15 +17,11 @@
         reason = "a test that is wrong about its own data should fail loudly"
     )
 )]
-#![expect(
-    dead_code,
-    reason = "the readers are here, `verify` lands with the next commit"
-)]
-
 pub mod android;
 mod appraise;
 mod context;
 mod der;
+mod evidence;
 mod facts;
 mod measurements;
 mod octets;
@@ -38,6 +34,7 @@ pub use appraise::{
     PolicyError, Preset, Refusal, RejectionReasons, Severity, Verdict, appraise,
 };
 pub use context::{Context, ExpectedChallenge};
+pub use evidence::{Evidence, verify, verify_with_memory};
 pub use facts::Facts;
 pub use measurements::{Measured, Measurements};
 pub use octets::{HexError, Octets, Sha256Digest};

@@ -10,6 +10,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
 
+use super::signature::IssuerKey;
+
 const GOOGLE: [&[u8]; 2] = [
     include_bytes!("roots/google-rsa-4096.spki.der"),
     include_bytes!("roots/google-p384.spki.der"),
@@ -44,6 +46,14 @@ pub(crate) struct Anchor {
     /// DER `SubjectPublicKeyInfo`.
     pub(crate) spki: Vec<u8>,
     pub(crate) kind: AnchorKind,
+}
+
+impl Anchor {
+    /// The key, where it can sign certificates.
+    pub(super) fn key(&self) -> Option<IssuerKey> {
+        let (_, spki) = SubjectPublicKeyInfo::from_der(&self.spki).ok()?;
+        IssuerKey::of(&spki)
+    }
 }
 
 impl fmt::Debug for Anchor {

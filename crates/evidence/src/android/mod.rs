@@ -9,17 +9,26 @@
 
 mod anchors;
 mod application_id;
+mod authorization_list;
 mod boot;
+mod certificate;
+mod chain;
+mod key_description;
 mod patch_level;
+mod proven;
 mod revocation;
 mod serial_number;
+mod signature;
 
 use serde::{Deserialize, Serialize};
 
 pub use anchors::{AnchorError, AnchorKind, Anchors};
 pub use application_id::{ApplicationId, Package};
 pub use boot::{BootState, Locked, RootOfTrust};
+pub(crate) use chain::verify;
+pub use key_description::UnverifiedKeyDescription;
 pub use patch_level::PatchLevel;
+pub use proven::{AuthorityMemory, NoMemory, ProvenAuthorities, RecentAuthorities};
 pub use revocation::{RevocationList, RevocationListError};
 pub use serial_number::SerialNumber;
 

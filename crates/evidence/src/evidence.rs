@@ -1,0 +1,36 @@
+//! Foreign evidence, and the one place that tells its kinds apart.
+//!
+//! Decides which rules apply. The kinds are a closed set: a new one is a compile error wherever
+//! kinds matter.
+
+use crate::android::{AuthorityMemory, NoMemory};
+use crate::{Context, Facts, Reject, android};
+
+/// Evidence as somebody sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence<'a> {
+    /// Android Key Attestation.
+    AndroidKey {
+        /// DER certificates, leaf first.
+        chain: &'a [Vec<u8>],
+    },
+}
+
+/// Authenticates: on success the facts are what the platform vouches for, at `context.now`.
+pub fn verify(evidence: &Evidence<'_>, context: &Context<'_>) -> Result<Facts, Reject> {
+    verify_with_memory(evidence, context, &NoMemory)
+}
+
+/// The same, cheaper where the memory knows the authorities. The outcome is the same by construction:
+/// only signatures are remembered, and whether a signature verifies never changes.
+pub fn verify_with_memory(
+    evidence: &Evidence<'_>,
+    context: &Context<'_>,
+    memory: &dyn AuthorityMemory,
+) -> Result<Facts, Reject> {
+    match evidence {
+        Evidence::AndroidKey { chain } => {
+            android::verify(chain, context, memory).map(Facts::AndroidKey)
+        }
+    }
+}
