@@ -21,7 +21,7 @@ pub(crate) enum Verb {
     #[command(
         long_about = "Accepts evidence whose chain ends at this certificate's key, for example a simulator's. Such \
             evidence is marked `development` in verdicts, tokens and listings, and the policy refuses the \
-            mark until it is told otherwise:\n\n  bonafide policy set development-evidence observe\n\n\
+            mark until it is told otherwise:\n\n  bonafide policy set development observe\n\n\
             An account for production should have no anchor.",
         after_long_help = "Example:\n  bonafide anchor add simulator root.pem"
     )]

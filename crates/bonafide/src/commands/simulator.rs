@@ -26,7 +26,7 @@ pub(crate) enum Verb {
     /// Make a factory with a root of its own, and a phone from it
     #[command(
         after_long_help = "Example:\n  bonafide simulator new phone\n  bonafide anchor add simulator phone/root.pem\n  \
-            bonafide policy set development-evidence observe"
+            bonafide policy set development observe"
     )]
     New {
         /// Where both live
@@ -196,7 +196,7 @@ fn new(home: &Path, model: String, keystore: Keystore) -> Result<(), Failure> {
         .map_err(|error| Failure::file(&root, &error))?;
     render::say(&format!(
         "{} lives in {}; a service counts its evidence after\n  bonafide anchor add simulator {}\n  \
-         bonafide policy set development-evidence observe",
+         bonafide policy set development observe",
         phone.model(),
         home.display(),
         root.display()
