@@ -1,1 +1,25 @@
-//! Client SDK: a pure machine and a small async driver over host traits.
+#![doc = include_str!("../README.md")]
+//!
+//! This crate decides when to enrol, attest, refresh and give up, and what may leave the app under which
+//! protection. It refuses to know the platform: hardware, storage, clock and network are [`host`] traits.
+
+#[cfg(feature = "reqwest")]
+pub mod adaptor;
+mod driver;
+mod error;
+mod exchange;
+pub mod host;
+pub mod machine;
+mod released;
+
+pub use driver::{Bonafide, Hosts};
+pub use error::{Fault, PlaceholderReject, ReplyFault, RequestFault, SdkError};
+pub use released::{AttestationToken, RuntimeSecret, Trust, Wish};
+
+pub use bonafide_trust::{Bundle, ConnectionReject, Freshness, TrustReject};
+pub use bonafide_wire::config_string::SdkConfig;
+pub use bonafide_wire::device::{Measured, Measurements, PlatformEvidence, SecretUse, Withheld};
+pub use bonafide_wire::ids::{DeviceId, Host, SecretName, SupportId};
+pub use bonafide_wire::problem::ProblemCode;
+pub use bonafide_wire::proof::Proof;
+pub use bonafide_wire::secret::SecretText;

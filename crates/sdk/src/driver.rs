@@ -1,0 +1,397 @@
+//! Drives the machine: carries out its actions in order and wakes those who wait. It decides nothing.
+//!
+//! Whoever waits also pushes the work on, so no runtime and no background task are needed, and a caller
+//! that gives up does not take the others down with it.
+
+use core::fmt;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bonafide_wire::bytes::Base64Url;
+use bonafide_wire::config_string::SdkConfig;
+use bonafide_wire::device::{
+    AttestationPayload, AttestationReply, EnrolmentPayload, EnrolmentReply, ResponseKey,
+    SecretWish, TokenWish,
+};
+use bonafide_wire::ids::{DeviceId, Host, SecretName};
+use bonafide_wire::seal::{OpeningKey, Suite};
+use futures_channel::oneshot;
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, Shared, select};
+
+use crate::error::{Fault, ReplyFault, SdkError};
+use crate::exchange;
+use crate::host::{
+    Attester, BoxFuture, Clock, Record, ServiceRequest, ServiceResponse, ServiceTransport, Vault,
+};
+use crate::machine::{Action, Answer, CallId, Event, Failure, Machine, Moment, Urgency};
+use crate::released::{AttestationToken, RuntimeSecret, Trust, Wish};
+
+/// What the platform gives.
+#[derive(Clone)]
+pub struct Hosts {
+    /// The way to the service.
+    pub transport: Arc<dyn ServiceTransport>,
+    /// The hardware key.
+    pub attester: Arc<dyn Attester>,
+    /// Storage.
+    pub vault: Arc<dyn Vault>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hosts")
+    }
+}
+
+/// The client of one app instance. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Bonafide(Arc<Client>);
+
+struct Client {
+    config: SdkConfig,
+    hosts: Hosts,
+    work: Mutex<Work>,
+}
+
+struct Work {
+    machine: Machine,
+    actions: VecDeque<Action>,
+    waiting: BTreeMap<CallId, oneshot::Sender<Result<Answer, SdkError>>>,
+    next_call: CallId,
+    runner: Option<Shared<BoxFuture<'static, ()>>>,
+}
+
+impl fmt::Debug for Bonafide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bonafide")
+            .field("service", &self.0.config.service)
+            .field("account", &self.0.config.account)
+            .finish_non_exhaustive()
+    }
+}
+
+type Waiting = oneshot::Receiver<Result<Answer, SdkError>>;
+
+impl Bonafide {
+    /// A client of the account in the config string. Does nothing until it is asked for something.
+    pub fn new(config: SdkConfig, hosts: Hosts) -> Self {
+        let work = Work {
+            machine: Machine::new(config.clone()),
+            actions: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            next_call: 0,
+            runner: None,
+        };
+        Self(Arc::new(Client {
+            config,
+            hosts,
+            work: Mutex::new(work),
+        }))
+    }
+
+    /// The config string's content.
+    pub fn config(&self) -> &SdkConfig {
+        &self.0.config
+    }
+
+    /// A token for the header `Bonafide-Token` of requests to `audience`; `bound_to` is caller data (say, the
+    /// `Authorization` value) whose SHA-256 the token shall carry.
+    pub async fn attestation_token(
+        &self,
+        audience: &Host,
+        bound_to: Option<&[u8]>,
+    ) -> Result<AttestationToken, SdkError> {
+        let wish = Wish::Token {
+            audience: audience.clone(),
+            binding: bound_to.map(|data| Base64Url(digest(&SHA256, data).as_ref().to_vec())),
+        };
+        match self.obtain_one(wish).await? {
+            Answer::Token(token) => Ok(token),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// A runtime secret, about to go to `host`. Nothing secret is asked for under stale trust metadata.
+    pub async fn secret(&self, name: &SecretName, host: &Host) -> Result<RuntimeSecret, SdkError> {
+        if self.trust().await?.freshness() == bonafide_trust::Freshness::Stale {
+            return Err(Fault::TrustStale.into());
+        }
+        let wish = Wish::Secret {
+            name: name.clone(),
+            host: host.clone(),
+        };
+        match self.obtain_one(wish).await? {
+            Answer::Secret(secret) => Ok(secret),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// Enrols where needed and fetches trust metadata, so that the first request finds everything ready.
+    pub async fn prefetch(&self) -> Result<(), SdkError> {
+        self.trust().await?;
+        self.obtain_one(Wish::Enrolment).await.map(|_| ())
+    }
+
+    /// The trust metadata in force: fetched where there are none, renewed where the service hinted at newer
+    /// ones or some minutes have passed. What is held stays in force while that fails.
+    pub async fn trust(&self) -> Result<Trust, SdkError> {
+        self.ask_trust(Urgency::Usual).await
+    }
+
+    /// The same after asking the service now.
+    pub async fn refresh_trust(&self) -> Result<Trust, SdkError> {
+        self.ask_trust(Urgency::Now).await
+    }
+
+    /// The device id, once the service has told it.
+    pub fn device_id(&self) -> Option<DeviceId> {
+        self.0.lock().machine.device_id().cloned()
+    }
+
+    /// Now, seconds since 1970: by the service's clock once it is known (W-3).
+    pub fn seconds(&self) -> i64 {
+        let now = self.0.now();
+        self.0.lock().machine.seconds(now)
+    }
+
+    /// Wipes tokens and secrets that have outlived their life. Every call does so too; an app that goes to
+    /// the background may call it from a timer.
+    pub fn wipe_outlived(&self) {
+        let now = self.0.now();
+        let actions = self.0.lock().machine.step(Event::Ticked, now);
+        debug_assert!(actions.is_empty());
+    }
+
+    /// Several wishes at once: they share one attestation. Answers are in the order of the wishes.
+    pub async fn obtain(&self, wishes: Vec<Wish>) -> Vec<Result<Answer, SdkError>> {
+        let waiting: Vec<Waiting> = wishes
+            .into_iter()
+            .map(|wish| self.0.enqueue(|call| Event::Asked { call, wish }))
+            .collect();
+        let mut answers = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            answers.push(self.0.await_answer(waiting).await);
+        }
+        answers
+    }
+
+    async fn obtain_one(&self, wish: Wish) -> Result<Answer, SdkError> {
+        let waiting = self.0.enqueue(|call| Event::Asked { call, wish });
+        self.0.await_answer(waiting).await
+    }
+
+    async fn ask_trust(&self, urgency: Urgency) -> Result<Trust, SdkError> {
+        let waiting = self.0.enqueue(|call| Event::TrustAsked { call, urgency });
+        match self.0.await_answer(waiting).await? {
+            Answer::Trust(trust) => Ok(trust),
+            _ => Err(mismatch()),
+        }
+    }
+}
+
+impl Client {
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Moment {
+        Moment {
+            monotonic: self.hosts.clock.monotonic(),
+            wall: self.hosts.clock.wall(),
+        }
+    }
+
+    /// Puts a caller's event into the machine and starts the runner where there is something to do.
+    fn enqueue(self: &Arc<Self>, event: impl FnOnce(CallId) -> Event) -> Waiting {
+        let now = self.now();
+        let (sender, receiver) = oneshot::channel();
+        let mut work = self.lock();
+        let call = work.next_call;
+        work.next_call = call.wrapping_add(1);
+        work.waiting.insert(call, sender);
+        let actions = work.machine.step(event(call), now);
+        work.take(actions);
+        if work.runner.is_none() && !work.actions.is_empty() {
+            let client = Arc::clone(self);
+            let runner: BoxFuture<'static, ()> = Box::pin(async move { client.run().await });
+            work.runner = Some(runner.shared());
+        }
+        receiver
+    }
+
+    /// Waits for one answer, and pushes the common work on meanwhile.
+    async fn await_answer(&self, mut waiting: Waiting) -> Result<Answer, SdkError> {
+        loop {
+            let Some(runner) = self.lock().runner.clone() else {
+                return waiting.await.unwrap_or_else(|_| Err(mismatch()));
+            };
+            match select(waiting, runner).await {
+                Either::Left((answer, _)) => return answer.unwrap_or_else(|_| Err(mismatch())),
+                Either::Right(((), still)) => waiting = still,
+            }
+        }
+    }
+
+    async fn run(&self) {
+        while let Some(action) = self.next_action() {
+            if let Some(event) = self.perform(action).await {
+                let now = self.now();
+                let mut work = self.lock();
+                let actions = work.machine.step(event, now);
+                work.take(actions);
+            }
+        }
+    }
+
+    /// The next action; where there is none the runner ends, under the same lock.
+    fn next_action(&self) -> Option<Action> {
+        let mut work = self.lock();
+        let action = work.actions.pop_front();
+        if action.is_none() {
+            work.runner = None;
+        }
+        action
+    }
+
+    async fn perform(&self, action: Action) -> Option<Event> {
+        match action {
+            Action::Load => Some(Event::Loaded {
+                enrolment: self.load(Record::Enrolment).await,
+                trust: self.load(Record::Trust).await,
+            }),
+            Action::RequestChallenge(purpose) => {
+                let outcome = match exchange::challenge(&self.config, purpose) {
+                    Ok(request) => self.send(request).await,
+                    Err(error) => Err(error.into()),
+                };
+                let outcome = outcome.and_then(|response| exchange::read(&response));
+                Some(Event::Challenged(outcome))
+            }
+            Action::Enrol { challenge } => Some(Event::Enrolled(self.enrol(challenge).await)),
+            Action::Attest {
+                challenge,
+                ticket,
+                tokens,
+                secrets,
+            } => {
+                let wishes = (tokens, secrets);
+                Some(Event::Attested(
+                    self.attest(challenge, ticket, wishes).await,
+                ))
+            }
+            Action::FetchTrust { etag } => {
+                let response = self.send(exchange::trust(&self.config, etag)).await;
+                Some(Event::TrustFetched(
+                    response.and_then(exchange::trust_answer),
+                ))
+            }
+            Action::Save { record, bytes } => self.store(record, Some(bytes)).await,
+            Action::Erase(record) => self.store(record, None).await,
+            Action::ForgetKey => {
+                // A key that cannot be deleted is never used again either: its ticket is gone.
+                self.hosts.attester.forget().await.ok();
+                None
+            }
+            Action::Answer { call, answer } => {
+                self.lock().tell(call, answer);
+                None
+            }
+        }
+    }
+
+    async fn enrol(&self, challenge: Base64Url) -> Result<EnrolmentReply, Failure> {
+        let attester = &self.hosts.attester;
+        let evidence = attester
+            .attest(challenge.as_slice())
+            .await
+            .map_err(|error| SdkError::from(Fault::Attester(error)))?;
+        let payload = EnrolmentPayload {
+            challenge,
+            evidence,
+            measurements: attester.measure().await,
+            sdk: exchange::sdk_info(),
+        };
+        let unsigned = exchange::enrolment_payload(&self.config, &payload)?;
+        let proof = self.sign(&unsigned.message).await?;
+        let request = exchange::enrolment(&self.config, unsigned.payload, proof)?;
+        exchange::read(&self.send(request).await?)
+    }
+
+    async fn attest(
+        &self,
+        challenge: Base64Url,
+        ticket: Base64Url,
+        (tokens, secrets): (Vec<TokenWish>, Vec<SecretWish>),
+    ) -> Result<Box<AttestationReply>, Failure> {
+        // Made for this one request, forgotten with it: what is captured cannot be opened later (W-10).
+        let key = OpeningKey::generate(Suite::X25519)
+            .map_err(|_| SdkError::from(Fault::Reply(ReplyFault::Sealed)))?;
+        let payload = AttestationPayload {
+            challenge,
+            response_key: ResponseKey {
+                suite: key.suite(),
+                public_key: Base64Url(key.public_key().to_vec()),
+            },
+            measurements: self.hosts.attester.measure().await,
+            tokens,
+            secrets,
+            sdk: exchange::sdk_info(),
+        };
+        let unsigned = exchange::attestation_payload(&self.config, &ticket, &payload)?;
+        let proof = self.sign(&unsigned.message).await?;
+        let sent = (ticket, unsigned.payload.clone());
+        let request = exchange::attestation(&self.config, sent, proof)?;
+        let response = self.send(request).await?;
+        exchange::open(&self.config, &response, (&key, &unsigned.payload))
+    }
+
+    async fn sign(&self, message: &[u8]) -> Result<bonafide_wire::proof::Proof, SdkError> {
+        let proof = self.hosts.attester.sign(message).await;
+        proof.map_err(|error| Fault::Attester(error).into())
+    }
+
+    async fn send(&self, request: ServiceRequest) -> Result<ServiceResponse, Failure> {
+        let response = self.hosts.transport.send(request).await;
+        response.map_err(|error| SdkError::from(Fault::Transport(error)).into())
+    }
+
+    /// What a broken vault cannot give counts as absent: the instance enrols again.
+    async fn load(&self, record: Record) -> Option<Vec<u8>> {
+        self.hosts.vault.load(record).await.ok().flatten()
+    }
+
+    /// What a broken vault cannot keep costs one more enrolment at the next start, and no answer now.
+    async fn store(&self, record: Record, bytes: Option<Vec<u8>>) -> Option<Event> {
+        self.hosts.vault.store(record, bytes).await.ok();
+        None
+    }
+}
+
+impl Work {
+    /// Takes actions over. Answers that wait for nothing are given at once.
+    fn take(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Answer { call, answer } if self.actions.is_empty() => {
+                    self.tell(call, answer);
+                }
+                action => self.actions.push_back(action),
+            }
+        }
+    }
+
+    fn tell(&mut self, call: CallId, answer: Result<Answer, SdkError>) {
+        if let Some(waiting) = self.waiting.remove(&call) {
+            // A caller that went away does not mind.
+            waiting.send(answer).ok();
+        }
+    }
+}
+
+fn mismatch() -> SdkError {
+    Fault::Reply(ReplyFault::Mismatch).into()
+}

@@ -1,0 +1,183 @@
+//! What the platform gives to the SDK: hardware keys, storage, time and a way to the service.
+//!
+//! Object-safe on purpose: an app holds them behind `Arc<dyn …>`, and Kotlin or Swift can implement them.
+//! This module decides nothing.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use bonafide_wire::device::{Measurements, PlatformEvidence};
+use bonafide_wire::proof::Proof;
+
+/// A future that can be stored and sent to another thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Carries requests to the Bonafide service, and nothing else.
+///
+/// No redirects. The channel should be TLS, but no secret depends on it (W-2, W-10).
+pub trait ServiceTransport: Send + Sync {
+    /// Sends one request.
+    fn send(
+        &self,
+        request: ServiceRequest,
+    ) -> BoxFuture<'_, Result<ServiceResponse, TransportError>>;
+}
+
+/// The instance's hardware key, and what the platform says about it.
+pub trait Attester: Send + Sync {
+    /// Makes a **new** hardware key, which from now on is the present key, and lets the platform attest it
+    /// with exactly these challenge bytes.
+    fn attest<'a>(
+        &'a self,
+        challenge: &'a [u8],
+    ) -> BoxFuture<'a, Result<PlatformEvidence, AttesterError>>;
+
+    /// Signs with the present key.
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Proof, AttesterError>>;
+
+    /// What can be seen of this process now.
+    fn measure(&self) -> BoxFuture<'_, Measurements>;
+
+    /// Deletes the present key.
+    fn forget(&self) -> BoxFuture<'_, Result<(), AttesterError>>;
+}
+
+/// Keeps small records between runs. Neither is a secret; both are worthless on another device.
+pub trait Vault: Send + Sync {
+    /// The record, `None` where there is none.
+    fn load(&self, record: Record) -> BoxFuture<'_, Result<Option<Vec<u8>>, VaultError>>;
+
+    /// Replaces the record as a whole, or erases it.
+    fn store(
+        &self,
+        record: Record,
+        bytes: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), VaultError>>;
+}
+
+/// Time.
+pub trait Clock: Send + Sync {
+    /// Time that never goes back and goes on while the device sleeps (`CLOCK_BOOTTIME` where there is one).
+    fn monotonic(&self) -> Duration;
+
+    /// The device's wall clock, seconds since 1970. Believed only until the service has told the time (W-3).
+    fn wall(&self) -> i64;
+}
+
+/// A request to the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceRequest {
+    /// What to do.
+    pub method: ServiceMethod,
+    /// Absolute URL.
+    pub url: String,
+    /// Value of `If-None-Match`, verbatim.
+    pub if_none_match: Option<String>,
+    /// Stop reading the answer after so many bytes, and fail with [`TransportError::TooLarge`].
+    pub most_bytes: usize,
+}
+
+/// The two methods that the protocol uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceMethod {
+    /// `GET`
+    Get,
+    /// `POST` with an `application/json` body.
+    Post(Vec<u8>),
+}
+
+/// The service's answer, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ServiceResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// `ETag`, verbatim.
+    pub etag: Option<String>,
+    /// `Retry-After` in seconds.
+    pub retry_after: Option<u32>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// No answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// No connection.
+    #[error("the service cannot be reached")]
+    Unreachable,
+    /// No answer in time.
+    #[error("the service did not answer in time")]
+    TimedOut,
+    /// Somebody who is not the service answered.
+    #[error("the channel to the service is not trusted")]
+    Untrusted,
+    /// The answer is larger than asked for.
+    #[error("the service's answer is too large")]
+    TooLarge,
+}
+
+/// The platform's key store did not do its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AttesterError {
+    /// There is no present key, or it cannot be used any more: enrol again.
+    #[error("the hardware key is gone")]
+    KeyMissing,
+    /// This device cannot attest.
+    #[error("this device has no key attestation")]
+    Unsupported,
+    /// It failed; another try may do.
+    #[error("the platform's key store failed")]
+    Failed,
+}
+
+/// The vault did not do its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the vault failed")]
+pub struct VaultError;
+
+/// The records of a vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Record {
+    /// Ticket and device id.
+    Enrolment,
+    /// Signed trust metadata.
+    Trust,
+}
+
+impl Record {
+    /// A name for files and keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enrolment => "enrolment",
+            Self::Trust => "trust",
+        }
+    }
+}
+
+/// A vault that forgets at the end of the process.
+#[derive(Debug, Default)]
+pub struct MemoryVault(Mutex<BTreeMap<Record, Vec<u8>>>);
+
+impl Vault for MemoryVault {
+    fn load(&self, record: Record) -> BoxFuture<'_, Result<Option<Vec<u8>>, VaultError>> {
+        let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = records.get(&record).cloned();
+        Box::pin(core::future::ready(Ok(found)))
+    }
+
+    fn store(
+        &self,
+        record: Record,
+        bytes: Option<Vec<u8>>,
+    ) -> BoxFuture<'_, Result<(), VaultError>> {
+        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match bytes {
+            Some(bytes) => records.insert(record, bytes),
+            None => records.remove(&record),
+        };
+        Box::pin(core::future::ready(Ok(())))
+    }
+}
