@@ -133,6 +133,9 @@ pub(crate) enum Noun {
     /// Who did what, and whether the record holds
     #[command(subcommand)]
     Audit(commands::audit::Verb),
+    /// What an app file is and who signed it, offline
+    #[command(subcommand)]
+    Artifact(commands::artifact::Verb),
     /// A virtual phone and small real APKs, to try things without a device
     #[command(subcommand)]
     Simulator(commands::simulator::Verb),

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod anchor;
 pub(crate) mod api;
 pub(crate) mod app;
+pub(crate) mod artifact;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod credential;
@@ -51,6 +52,7 @@ pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> 
         Noun::Sdk(verb) => sdk::run(verb, context).await,
         Noun::Credential(verb) => credential::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
+        Noun::Artifact(verb) => artifact::run(verb, context),
         Noun::Simulator(verb) => simulator::run(verb),
         Noun::Completions(args) => completions::run(&args),
         Noun::Man(args) => completions::man(&args),

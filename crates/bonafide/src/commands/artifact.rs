@@ -1,0 +1,141 @@
+//! `bonafide artifact`: what an app file is and who signed it, offline.
+//!
+//! Opens files and prints; every decision is `bonafide-artifact`'s.
+
+mod view;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use bonafide_artifact::{
+    CertificateSummary, FileSource, Finding, Inspection, Kind, Level, Options, Scheme,
+    Sha256Digest, SignedRange, Unreadable, Verdict,
+};
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{Exit, Failure};
+use crate::render;
+
+/// `bonafide artifact …`
+#[derive(Debug, Subcommand)]
+#[command(arg_required_else_help = true)]
+pub(crate) enum Verb {
+    /// Verify an app file: what it is, who signed it, for which Android versions
+    #[command(
+        after_long_help = "Exit codes: 0 verified, 1 rejected or not checked, 2 unreadable.\n\n\
+            Examples:\n  bonafide artifact inspect app.apk\n  \
+            bonafide artifact inspect app.apk --min-sdk 28 --output json"
+    )]
+    Inspect(InspectArgs),
+}
+
+/// `bonafide artifact inspect`
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// The file
+    file: PathBuf,
+    #[command(flatten)]
+    range: RangeArgs,
+}
+
+/// Which Android levels are asked about.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct RangeArgs {
+    /// Lowest Android API level to judge [default: the manifest's, at least 24]
+    #[arg(long, value_name = "N")]
+    min_sdk: Option<u32>,
+    /// Highest Android API level to judge [default: all later ones]
+    #[arg(long, value_name = "N")]
+    max_sdk: Option<u32>,
+}
+
+/// Does it.
+pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Inspect(args) => run_inspect(&args, context),
+    }
+}
+
+fn run_inspect(args: &InspectArgs, context: &Context) -> Result<Exit, Failure> {
+    let mut options = Options::default();
+    (options.min_sdk, options.max_sdk) = (args.range.min_sdk, args.range.max_sdk);
+    let inspection = inspect(&args.file, &options)?;
+    if context.console.is_json() {
+        context
+            .console
+            .data(&Report::of(&inspection), |_| render::Table::object())?;
+    } else {
+        render::line(&view::describe(
+            &args.file.display().to_string(),
+            &inspection,
+        ))?;
+    }
+    Ok(match inspection.verdict() {
+        Verdict::Verified => Exit::Done,
+        Verdict::Rejected | Verdict::NotChecked => Exit::Refused,
+    })
+}
+
+/// Opens and inspects a file.
+pub(crate) fn inspect(path: &Path, options: &Options) -> Result<Inspection, Failure> {
+    let source = File::open(path)
+        .and_then(FileSource::new)
+        .map_err(|error| Failure::file(path, &error))?;
+    bonafide_artifact::inspect(&source, options).map_err(|error| match error {
+        Unreadable::Io(error) => Failure::file(path, &error),
+        Unreadable::NotAnArchive => Failure::usage(format!("{}: {error}", path.display()))
+            .hint("an app file is an .apk, .aab, .apks, .xapk or .ipa"),
+    })
+}
+
+/// The JSON of one inspection. Its members are API.
+#[derive(Serialize)]
+struct Report<'a> {
+    verdict: Verdict,
+    kind: Kind,
+    package: Option<&'a str>,
+    version_code: Option<u64>,
+    version_name: Option<&'a str>,
+    schemes: &'a [Scheme],
+    signers: &'a [Sha256Digest],
+    lineage: &'a [Sha256Digest],
+    attested_signers: Vec<Vec<Sha256Digest>>,
+    artifact_sha256: Sha256Digest,
+    size: u64,
+    min_sdk: Option<u32>,
+    target_sdk: Option<u32>,
+    split: Option<&'a str>,
+    signed: &'a [SignedRange],
+    levels: &'a [Level],
+    certificates: &'a [CertificateSummary],
+    findings: &'a [Finding],
+}
+
+impl<'a> Report<'a> {
+    fn of(inspection: &'a Inspection) -> Self {
+        let app = inspection.app();
+        let identity = inspection.identity();
+        Self {
+            verdict: inspection.verdict(),
+            kind: inspection.kind(),
+            package: app.map(|app| app.package.as_str()),
+            version_code: app.and_then(|app| app.version_code),
+            version_name: app.and_then(|app| app.version_name.as_deref()),
+            schemes: inspection.schemes(),
+            signers: inspection.signers(),
+            lineage: inspection.lineage(),
+            attested_signers: identity.map(|it| it.attested_signers()).unwrap_or_default(),
+            artifact_sha256: inspection.artifact_sha256(),
+            size: inspection.size(),
+            min_sdk: app.and_then(|app| app.min_sdk),
+            target_sdk: app.and_then(|app| app.target_sdk),
+            split: app.and_then(|app| app.split.as_deref()),
+            signed: inspection.signed(),
+            levels: inspection.levels(),
+            certificates: inspection.certificates(),
+            findings: inspection.findings(),
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! An inspection in words: who signed, for which Android versions, what is odd, what to do.
+
+use anstyle::{AnsiColor, Style};
+use bonafide_artifact::{
+    ApiRange, Finding, Inspection, Kind, LATEST_API, Severity, Sha256Digest, SignedRange, Verdict,
+};
+
+use crate::render::printable;
+
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// The whole page.
+pub(crate) fn describe(name: &str, inspection: &Inspection) -> String {
+    let mut lines = vec![headline(name, inspection)];
+    lines.extend(what_it_is(inspection));
+    lines.extend(who_signed(inspection));
+    lines.extend(levels(inspection));
+    lines.extend(findings(inspection.findings()));
+    lines.push(String::new());
+    lines.push(advice(name, inspection));
+    lines.join("\n")
+}
+
+fn headline(name: &str, inspection: &Inspection) -> String {
+    let (style, word) = match inspection.verdict() {
+        Verdict::Verified => (GREEN, "verified"),
+        Verdict::Rejected => (RED, "rejected"),
+        Verdict::NotChecked => (YELLOW, "not checked"),
+    };
+    format!("{style}{word}{style:#}  {BOLD}{}{BOLD:#}", printable(name))
+}
+
+fn what_it_is(inspection: &Inspection) -> Vec<String> {
+    let kind = match inspection.kind() {
+        Kind::Apk => "APK",
+        Kind::SplitSet => "split set",
+        Kind::Aab => "Android App Bundle",
+        Kind::Ipa => "iOS app",
+    };
+    let mut lines = Vec::new();
+    if let Some(app) = inspection.app() {
+        let version = app.version_name.as_deref().unwrap_or("no version name");
+        let code = app
+            .version_code
+            .map(|code| format!(", version code {code}"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "  {} {}{code}",
+            printable(&app.package),
+            printable(version)
+        ));
+        if let Some(split) = &app.split {
+            lines.push(format!("  split {}", printable(split)));
+        }
+    }
+    lines.push(format!("  {kind}, {}", size(inspection.size())));
+    lines.push(format!(
+        "  {DIM}sha256 {}{DIM:#}",
+        inspection.artifact_sha256()
+    ));
+    lines
+}
+
+fn size(bytes: u64) -> String {
+    const KIB: u64 = 1 << 10;
+    const MIB: u64 = 1 << 20;
+    match bytes {
+        0..KIB => format!("{bytes} bytes"),
+        KIB..MIB => format!("{} KiB", bytes / KIB),
+        _ => format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB),
+    }
+}
+
+fn who_signed(inspection: &Inspection) -> Vec<String> {
+    let mut lines = vec![String::new(), format!("{BOLD}Signed by{BOLD:#}")];
+    if inspection.signed().is_empty() {
+        lines.push("  nobody, as far as can be told".to_owned());
+        return lines;
+    }
+    for range in inspection.signed() {
+        lines.push(format!(
+            "  {}, by signature scheme {}",
+            android(range.api),
+            range.scheme.as_str()
+        ));
+        for certificate in &range.current {
+            lines.push(format!("    {}", person(inspection, *certificate)));
+            lines.push(format!("    {DIM}{certificate}{DIM:#}"));
+        }
+        if range.history.len() > 1 {
+            lines.push(format!(
+                "    key rotated {} times, first was:",
+                range.history.len() - 1
+            ));
+        }
+        lines.extend(attested(inspection, range));
+    }
+    lines
+}
+
+/// What evidence from a phone will say, where that is not what was printed just before.
+fn attested(inspection: &Inspection, range: &SignedRange) -> Vec<String> {
+    let [oldest] = range.attested() else {
+        return Vec::new();
+    };
+    if range.current.contains(oldest) {
+        return Vec::new();
+    }
+    vec![
+        format!("    {}", person(inspection, *oldest)),
+        format!("    {DIM}{oldest}{DIM:#}"),
+        "    Key Attestation keeps reporting that first certificate, not the current one."
+            .to_owned(),
+    ]
+}
+
+fn person(inspection: &Inspection, certificate: Sha256Digest) -> String {
+    let found = inspection
+        .certificates()
+        .iter()
+        .find(|known| known.sha256 == certificate);
+    found.map_or_else(String::new, |known| {
+        format!("{} ({})", printable(&known.subject), printable(&known.key))
+    })
+}
+
+/// Only worth a paragraph where Android versions disagree.
+fn levels(inspection: &Inspection) -> Vec<String> {
+    let levels = inspection.levels();
+    if levels.len() < 2 {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        String::new(),
+        format!("{BOLD}Android versions disagree{BOLD:#}"),
+    ];
+    lines.extend(levels.iter().map(|level| {
+        let word = match level.verdict {
+            Verdict::Verified => "would verify",
+            Verdict::Rejected => "would reject",
+            Verdict::NotChecked => "was not checked",
+        };
+        format!("  {}: {word}", android(level.api))
+    }));
+    lines
+}
+
+fn findings(findings: &[Finding]) -> Vec<String> {
+    const SHOWN: usize = 30;
+    let mut lines = Vec::new();
+    if !findings.is_empty() {
+        lines.push(String::new());
+        lines.push(format!("{BOLD}Findings{BOLD:#}"));
+    }
+    for finding in findings.iter().take(SHOWN) {
+        let (style, word) = match finding.severity() {
+            Severity::Reject => (RED, "reject     "),
+            Severity::NotChecked => (YELLOW, "not checked"),
+            Severity::Warning => (YELLOW, "warning    "),
+            Severity::Info => (DIM, "info       "),
+        };
+        let levels = finding
+            .api()
+            .map(|api| format!(" on {}", android(api)))
+            .unwrap_or_default();
+        let code = finding.code();
+        lines.push(format!(
+            "  {style}{word}{style:#}  {BOLD}{code}{BOLD:#}{levels}"
+        ));
+        lines.push(format!("               {}", code.reason()));
+        if !finding.detail().is_empty() {
+            lines.push(format!(
+                "               {DIM}{}{DIM:#}",
+                printable(finding.detail())
+            ));
+        }
+    }
+    if findings.len() > SHOWN {
+        lines.push(format!(
+            "  … and {} more (all with --output json)",
+            findings.len() - SHOWN
+        ));
+    }
+    lines
+}
+
+fn advice(name: &str, inspection: &Inspection) -> String {
+    match (inspection.verdict(), inspection.kind()) {
+        (Verdict::Verified, _) => format!(
+            "Every byte that counts is signed. To let this build act as your app:\n  bonafide registration add {}",
+            printable(name)
+        ),
+        (Verdict::NotChecked, _) => {
+            "Nothing is known to be wrong, but not all that decides was checked: do not register it.".to_owned()
+        }
+        (Verdict::Rejected, _) => {
+            "Do not trust this file. If it is yours, build and sign it anew; a tool that \"optimised\" it after signing is the usual cause.".to_owned()
+        }
+    }
+}
+
+/// A range of API levels by the names that people know.
+fn android(api: ApiRange) -> String {
+    let levels = format!("API {api}");
+    let from = release(api.from);
+    match (from, api.to) {
+        (Some(from), LATEST_API) => format!("Android {from} and later ({levels})"),
+        (Some(from), to) if to == api.from => format!("Android {from} ({levels})"),
+        (Some(from), to) => match release(to) {
+            Some(to) => format!("Android {from} to {to} ({levels})"),
+            None => levels,
+        },
+        (None, _) => levels,
+    }
+}
+
+fn release(api: u32) -> Option<&'static str> {
+    Some(match api {
+        16..=18 => "4.x",
+        19 | 20 => "4.4",
+        21 => "5.0",
+        22 => "5.1",
+        23 => "6",
+        24 => "7.0",
+        25 => "7.1",
+        26 => "8.0",
+        27 => "8.1",
+        28 => "9",
+        29 => "10",
+        30 => "11",
+        31 => "12",
+        32 => "12L",
+        33 => "13",
+        34 => "14",
+        35 => "15",
+        36 => "16",
+        37 => "17",
+        _ => return None,
+    })
+}
