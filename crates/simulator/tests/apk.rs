@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use bonafide_artifact::{Inspection, Options, Scheme, Severity, Verdict, inspect};
 use bonafide_simulator::KeyKind;
 use bonafide_simulator::apk::{Apk, BuildType, SigningKey};
 
@@ -72,6 +73,48 @@ fn apksigner_refuses_an_apk_in_which_one_byte_changed() {
     std::fs::write(&path, bytes).unwrap();
     if let Some((accepted, said)) = apksigner(&path) {
         assert!(!accepted, "{said}");
+    }
+}
+
+fn inspection(bytes: &[u8]) -> Inspection {
+    inspect(&bytes.to_vec(), &Options::default()).expect("readable")
+}
+
+#[test]
+fn our_own_verifier_reads_what_was_built_and_finds_nothing() {
+    for kind in [KeyKind::EcP256, KeyKind::Rsa2048] {
+        let key = SigningKey::generate(kind, "Books developer", NOW).unwrap();
+        let apk = books(&key);
+        let inspection = inspection(apk.bytes());
+        let worries: Vec<_> = inspection
+            .findings()
+            .iter()
+            .filter(|finding| finding.severity() != Severity::Info)
+            .collect();
+        assert!(worries.is_empty(), "{worries:?}");
+        assert_eq!(inspection.verdict(), Verdict::Verified);
+        assert_eq!(inspection.schemes(), [Scheme::V2, Scheme::V3]);
+        let identity = inspection.identity().unwrap();
+        assert_eq!(identity.package(), "dev.bonafide.books");
+        assert_eq!(identity.version_code(), 7);
+        assert_eq!(identity.artifact_sha256().0, apk.sha256());
+        assert_eq!(identity.current_signers()[0].0, apk.signer());
+    }
+}
+
+/// Every byte counts: what lies in the signed parts by the signature, the signing block by being strict.
+#[test]
+fn our_own_verifier_refuses_any_changed_byte_of_the_signed_parts() {
+    let key = SigningKey::generate(KeyKind::EcP256, "Books developer", NOW).unwrap();
+    let bytes = books(&key).bytes().to_vec();
+    let block = find(&bytes, b"APK Sig Block 42") + 16;
+    let directory = bytes.len() - block;
+    for at in (0..500).step_by(7).chain(block..block + directory) {
+        let mut tampered = bytes.clone();
+        tampered[at] ^= 1;
+        let refused = inspect(&tampered, &Options::default())
+            .map_or(true, |inspection| inspection.identity().is_none());
+        assert!(refused, "byte {at}");
     }
 }
 

@@ -236,7 +236,8 @@ impl Phone {
             .ok_or(SimulatorError::AppNotInstalled)?;
         Ok(Measurements {
             debugger: installed.debugger.into(),
-            tracer: installed.debugger.into(),
+            // A debugger of the managed runtime traces nothing (no TracerPid).
+            tracer: Measured::Clear,
             instrumentation: installed.instrumentation.into(),
             injected_libraries: installed.instrumentation.into(),
             code_modified: Measured::Clear,
