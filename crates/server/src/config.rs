@@ -216,6 +216,20 @@ pub struct SigningKey {
     pub sealed: SealedBytes,
     /// Seconds since 1970.
     pub created_at: i64,
+    /// When it came into that state, seconds since 1970.
+    pub since: i64,
+}
+
+impl SigningKey {
+    /// The same key in another state.
+    #[must_use]
+    pub fn moved_to(&self, state: SigningKeyState, now: i64) -> Self {
+        Self {
+            state,
+            since: now,
+            ..self.clone()
+        }
+    }
 }
 
 /// The two roles of trust metadata.

@@ -12,3 +12,4 @@ pub mod http;
 pub mod keys;
 pub mod store;
 pub mod tasks;
+pub mod telemetry;

@@ -74,7 +74,8 @@ impl SdkConfig {
     }
 }
 
-fn is_service(url: &str) -> bool {
+/// Whether a config string may name this URL: `https`, or `http` on loopback; no trailing slash.
+pub fn is_service(url: &str) -> bool {
     let loopback = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
         .iter()
         .any(|prefix| {

@@ -3,15 +3,30 @@
 //! [`Service`] is what they share: the store, the keys, the clock, and the configuration snapshot that the
 //! hot path reads instead of a database.
 
+pub mod attest;
+pub mod challenge;
 pub mod commit;
+pub mod discovery;
+pub mod enrol;
 mod error;
+pub mod judge;
+mod leaf_key;
 pub mod new_account;
+pub mod proof;
 pub mod publish_trust;
+pub mod published;
+pub mod recorder;
+mod release;
 pub mod snapshot;
+pub mod store_health;
+pub mod ticket;
+pub mod token_check;
+pub mod upkeep;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bonafide_evidence::android::RevocationList;
 use bonafide_wire::ids::AccountId;
 
 pub use error::AppError;
@@ -45,6 +60,9 @@ pub struct Service {
     snapshot: ArcSwap<Snapshot>,
     /// Commits of this node follow each other; other nodes' are met by compare and set.
     committing: tokio::sync::Mutex<()>,
+    recorder: recorder::Recorder,
+    store_health: store_health::StoreHealth,
+    revocations: ArcSwap<RevocationList>,
 }
 
 impl Service {
@@ -64,6 +82,9 @@ impl Service {
             settings,
             snapshot: ArcSwap::from_pointee(snapshot),
             committing: tokio::sync::Mutex::new(()),
+            recorder: recorder::Recorder::default(),
+            store_health: store_health::StoreHealth::default(),
+            revocations: ArcSwap::from_pointee(RevocationList::empty()),
         }))
     }
 
@@ -90,5 +111,25 @@ impl Service {
     /// The configuration in force. Take it once per request, so that one request sees one configuration.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Verdicts on their way to the store.
+    pub fn recorder(&self) -> &recorder::Recorder {
+        &self.recorder
+    }
+
+    /// Whether the store answers.
+    pub fn store_health(&self) -> &store_health::StoreHealth {
+        &self.store_health
+    }
+
+    /// Attestation certificates that no longer count.
+    pub fn revocations(&self) -> Arc<RevocationList> {
+        self.revocations.load_full()
+    }
+
+    /// A newer revocation list.
+    pub fn replace_revocations(&self, list: RevocationList) {
+        self.revocations.store(Arc::new(list));
     }
 }

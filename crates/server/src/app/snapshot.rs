@@ -1,15 +1,21 @@
 //! The configuration in force and what is derived from it once instead of at every request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bonafide_wire::ids::AccountId;
+use bonafide_evidence::android::Anchors;
+use bonafide_evidence::{DeviceOverride, Facts, ReferenceValue, Sha256Digest};
+use bonafide_wire::admin::{OverrideKind, Reference};
+use bonafide_wire::ids::{AccountId, AppId, DeviceId};
+use bonafide_wire::token::{Jwk, JwkSet};
 
-use crate::config::{AccountConfig, Configuration, SigningKeyState};
+use crate::config::{AccountConfig, Configuration, Registration, SigningKeyState};
 use crate::keys::Keys;
 use crate::keys::signing::TokenSigner;
 
 use super::AppError;
+use super::published::Published;
 
 /// An immutable configuration with its indices.
 #[derive(Debug)]
@@ -23,6 +29,30 @@ pub struct Snapshot {
 #[derive(Debug)]
 struct AccountIndex {
     signer: Option<Arc<TokenSigner>>,
+    anchors: Anchors,
+    references: BTreeMap<String, PackageReferences>,
+    jwks: Published,
+    trust: Published,
+}
+
+/// The registrations of one package.
+#[derive(Debug, Default)]
+struct PackageReferences {
+    values: Vec<ReferenceValue>,
+    registered: Vec<Registered>,
+}
+
+#[derive(Debug, Clone)]
+struct Registered {
+    app: AppId,
+    expires_at: Option<i64>,
+}
+
+/// The registrations that an instance is compared with, and whose they are.
+#[derive(Debug)]
+pub struct References<'a> {
+    values: Cow<'a, [ReferenceValue]>,
+    registered: Cow<'a, [Registered]>,
 }
 
 /// One account of a snapshot.
@@ -77,25 +107,209 @@ impl AccountIndex {
         keys: &Keys,
         old: Option<&Self>,
     ) -> Result<Self, AppError> {
-        let active = account
-            .signing_keys
-            .iter()
-            .find(|(_, key)| key.state == SigningKeyState::Active);
-        let signer = match active {
-            Some((kid, key)) => Some(
-                old.and_then(|old| old.signer.clone())
-                    .filter(|signer| signer.kid() == kid)
-                    .map_or_else(|| keys.open_signing_key(id, kid, key).map(Arc::new), Ok)?,
-            ),
-            None => None,
-        };
-        Ok(Self { signer })
+        Ok(Self {
+            signer: signer(id, account, keys, old)?,
+            anchors: anchors(id, account)?,
+            references: references(id, account)?,
+            jwks: Published::new(serde_json::to_string(&jwks(account))?),
+            trust: Published::new(account.trust.document.clone()),
+        })
     }
 }
 
-impl AccountView<'_> {
+fn signer(
+    id: &AccountId,
+    account: &AccountConfig,
+    keys: &Keys,
+    old: Option<&AccountIndex>,
+) -> Result<Option<Arc<TokenSigner>>, AppError> {
+    let active = account
+        .signing_keys
+        .iter()
+        .find(|(_, key)| key.state == SigningKeyState::Active);
+    let Some((kid, key)) = active else {
+        return Ok(None);
+    };
+    let known = old
+        .and_then(|old| old.signer.clone())
+        .filter(|signer| signer.kid() == kid);
+    match known {
+        Some(signer) => Ok(Some(signer)),
+        None => Ok(Some(Arc::new(keys.open_signing_key(id, kid, key)?))),
+    }
+}
+
+fn anchors(id: &AccountId, account: &AccountConfig) -> Result<Anchors, AppError> {
+    let mut anchors = Anchors::google();
+    for (name, anchor) in &account.anchors {
+        anchors = anchors
+            .with_development(anchor.certificate.as_slice())
+            .map_err(|error| AppError::Internal(format!("anchor {name} of {id}: {error}")))?;
+    }
+    Ok(anchors)
+}
+
+fn references(
+    id: &AccountId,
+    account: &AccountConfig,
+) -> Result<BTreeMap<String, PackageReferences>, AppError> {
+    let mut packages: BTreeMap<String, PackageReferences> = BTreeMap::new();
+    for (name, registration) in &account.registrations {
+        let value = reference_value(registration)
+            .map_err(|_| AppError::Internal(format!("registration {name} of {id} is damaged")))?;
+        let package = packages.entry(value.package().to_owned()).or_default();
+        package.values.push(value);
+        package.registered.push(Registered {
+            app: registration.app.clone(),
+            expires_at: registration.expires_at,
+        });
+    }
+    Ok(packages)
+}
+
+fn reference_value(
+    registration: &Registration,
+) -> Result<ReferenceValue, bonafide_evidence::HexError> {
+    Ok(match &registration.reference {
+        Reference::Build {
+            package,
+            version_code,
+            signers,
+            artifact_sha256,
+        } => ReferenceValue::Build {
+            package: package.as_str().to_owned(),
+            version_code: *version_code,
+            signers: signers
+                .iter()
+                .map(|signer| signer.parse())
+                .collect::<Result<Vec<Sha256Digest>, _>>()?,
+            artifact_sha256: artifact_sha256.parse()?,
+        },
+        Reference::Certificate { package, signer } => ReferenceValue::Certificate {
+            package: package.as_str().to_owned(),
+            signers: vec![signer.parse()?],
+        },
+    })
+}
+
+fn jwks(account: &AccountConfig) -> JwkSet {
+    JwkSet {
+        keys: account
+            .signing_keys
+            .values()
+            .filter_map(|key| Jwk::from_point(key.public_key.as_slice()))
+            .collect(),
+    }
+}
+
+impl<'a> AccountView<'a> {
     /// The key that signs now; absent only where an operator withdrew every key.
-    pub fn signer(&self) -> Option<&TokenSigner> {
+    pub fn signer(&self) -> Option<&'a TokenSigner> {
         self.index.signer.as_deref()
+    }
+
+    /// Where evidence chains may end: Google's keys and the account's development anchors.
+    pub fn anchors(&self) -> &'a Anchors {
+        &self.index.anchors
+    }
+
+    /// The served JWKS.
+    pub fn jwks(&self) -> &'a Published {
+        &self.index.jwks
+    }
+
+    /// The served trust metadata.
+    pub fn trust(&self) -> &'a Published {
+        &self.index.trust
+    }
+
+    /// The registrations in force of the packages that the platform vouches for.
+    pub fn references(&self, facts: &Facts, now: i64) -> References<'a> {
+        let mut packages = facts.packages();
+        let of = |package: &str| self.index.references.get(package);
+        match (packages.next().map(of), packages.next()) {
+            (None | Some(None), None) => References::empty(),
+            (Some(Some(only)), None) if only.all_in_force(now) => References {
+                values: Cow::Borrowed(&only.values),
+                registered: Cow::Borrowed(&only.registered),
+            },
+            _ => References::in_force(facts.packages().filter_map(of), now),
+        }
+    }
+
+    /// The app of an instance: of the registration that matched, or the one that claims its package.
+    pub fn app_of(
+        &self,
+        facts: &Facts,
+        references: &References<'_>,
+        matched: Option<usize>,
+    ) -> Option<AppId> {
+        let registered = matched.and_then(|index| references.registered.get(index));
+        registered
+            .map(|registered| registered.app.clone())
+            .or_else(|| {
+                let claims = |package: &str| {
+                    self.config.apps.iter().find(|(_, app)| {
+                        app.android_package
+                            .as_ref()
+                            .is_some_and(|known| known.as_str() == package)
+                    })
+                };
+                facts.packages().find_map(claims).map(|(id, _)| id.clone())
+            })
+    }
+
+    /// What an operator said about a device, if it still counts.
+    pub fn device_override(&self, device: &DeviceId, now: i64) -> DeviceOverride {
+        match self.config.overrides.get(device) {
+            Some(entry) if entry.expires_at > now => match entry.kind {
+                OverrideKind::AlwaysPass => DeviceOverride::AlwaysPass,
+                OverrideKind::AlwaysFail => DeviceOverride::AlwaysFail,
+            },
+            _ => DeviceOverride::None,
+        }
+    }
+
+    /// Whether an operator revoked a device.
+    pub fn is_revoked(&self, device: &DeviceId) -> bool {
+        self.config.revoked.contains_key(device)
+    }
+}
+
+impl PackageReferences {
+    fn all_in_force(&self, now: i64) -> bool {
+        self.registered.iter().all(|entry| entry.is_in_force(now))
+    }
+}
+
+impl Registered {
+    fn is_in_force(&self, now: i64) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl References<'_> {
+    /// The reference values.
+    pub fn values(&self) -> &[ReferenceValue] {
+        &self.values
+    }
+
+    fn empty() -> Self {
+        Self {
+            values: Cow::Borrowed(&[]),
+            registered: Cow::Borrowed(&[]),
+        }
+    }
+
+    fn in_force<'a>(packages: impl Iterator<Item = &'a PackageReferences>, now: i64) -> Self {
+        let (values, registered) = packages
+            .flat_map(|package| package.values.iter().zip(&package.registered))
+            .filter(|(_, registered)| registered.is_in_force(now))
+            .map(|(value, registered)| (value.clone(), registered.clone()))
+            .unzip();
+        Self {
+            values: Cow::Owned(values),
+            registered: Cow::Owned(registered),
+        }
     }
 }

@@ -84,6 +84,15 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AppError> {
         .map_err(|error| AppError::Malformed(vec![located::<T>(bytes, &error)]))
 }
 
+/// Parses a JSON document that travelled inside another one, at `pointer`.
+pub fn parse_inner<T: DeserializeOwned>(pointer: &str, bytes: &[u8]) -> Result<T, AppError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let mut found = located::<T>(bytes, &error);
+        found.pointer.insert_str(0, pointer);
+        AppError::Malformed(vec![found])
+    })
+}
+
 fn located<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> FieldError {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let pointer = serde_path_to_error::deserialize::<_, T>(&mut reader)

@@ -10,12 +10,13 @@ pub mod signing;
 
 use std::sync::Arc;
 
+use bonafide_evidence::Grant;
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::ids::{AccountId, SecretName};
 use bonafide_wire::secret::SecretText;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::config::{SealedBytes, SigningKey, SigningKeyState, TrustKey, TrustKeys};
+use crate::config::{RuntimeSecret, SealedBytes, SigningKey, SigningKeyState, TrustKey, TrustKeys};
 use envelope::{Envelopes, Label};
 use master::MasterKeys;
 
@@ -85,6 +86,24 @@ impl Keys {
         self.seal(&label, value.expose().as_bytes())
     }
 
+    /// Opens a runtime secret for an instance that was allowed (law 2).
+    pub fn open_secret(
+        &self,
+        _grant: &Grant,
+        account: &AccountId,
+        name: &SecretName,
+        secret: &RuntimeSecret,
+    ) -> Result<SecretText, KeyError> {
+        let label = Label::secret(account, name, secret.version);
+        let mut value = self.open(&label, &secret.sealed)?;
+        String::from_utf8(core::mem::take(&mut *value))
+            .map(SecretText::new)
+            .map_err(|error| {
+                error.into_bytes().zeroize();
+                KeyError::Unopenable
+            })
+    }
+
     /// Seals a ticket's contents for an account (W-9). A ticket proves who asks; it grants nothing.
     pub fn seal_ticket(&self, account: &AccountId, contents: &[u8]) -> Result<Vec<u8>, KeyError> {
         self.0.tickets.seal(&Label::ticket(account), contents)
@@ -114,6 +133,7 @@ impl Keys {
             public_key: Base64Url(public_key),
             sealed,
             created_at: now,
+            since: now,
         };
         Ok((kid, key))
     }

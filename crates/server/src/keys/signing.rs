@@ -2,7 +2,8 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use bonafide_wire::token;
+use bonafide_evidence::{Grant, GrantStatus};
+use bonafide_wire::token::{self, Claims, EarStatus};
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -47,7 +48,6 @@ impl SigningPair {
 /// A key that signs attestation tokens, opened.
 pub struct TokenSigner {
     kid: String,
-    #[expect(dead_code, reason = "signing follows with the Grant it demands")]
     pair: SigningPair,
 }
 
@@ -70,5 +70,17 @@ impl TokenSigner {
     /// Its RFC 7638 thumbprint.
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    /// Signs an attestation token for an instance that was allowed (laws 2 and 5). What the token says of
+    /// the verdict is taken from the grant, whatever the claims said.
+    pub fn sign_token(&self, grant: &Grant, mut claims: Claims) -> Result<String, KeyError> {
+        claims.development = grant.development();
+        claims.ear_status = match grant.status() {
+            GrantStatus::Affirming => EarStatus::Affirming,
+            GrantStatus::Warning => EarStatus::Warning,
+        };
+        let input = token::signing_input(&self.kid, &claims).map_err(|_| KeyError::Library)?;
+        Ok(token::assemble(&input, &self.pair.sign(input.as_bytes())?))
     }
 }

@@ -1,0 +1,243 @@
+//! Attestation (W-10 to W-12), the hot path: a ticket, a proof and measurements become tokens and secrets.
+//!
+//! Reads no database. It writes to one only where something must be durable before the answer leaves: the
+//! audit rows of released secrets, and the row of a device that is allowed for the first time.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bonafide_evidence::{Facts, Grant};
+use bonafide_wire::admin::DeviceView;
+use bonafide_wire::bytes::Base64Url;
+use bonafide_wire::device::{
+    ATTESTATION_BODY, AttestationPayload, AttestationReply, AttestationRequest, ChallengePurpose,
+    MOST_ITEMS, SealedReply, reply_info,
+};
+use bonafide_wire::ids::{AccountId, AppId, DeviceId};
+use bonafide_wire::proof::{Purpose, device_id};
+use bonafide_wire::seal::{self, SealError};
+use zeroize::Zeroizing;
+
+use super::judge::{self, Asked, Judged, Refused};
+use super::proof::{self, Signed};
+use super::snapshot::AccountView;
+use super::ticket::{Standing, Ticket, findings_mark};
+use super::{AppError, Service, enrol, release};
+use crate::keys::challenge::FreshChallenge;
+use crate::store::StoreError;
+
+/// What became of an attestation; a refusal is an answer.
+#[derive(Debug)]
+pub enum Attestation {
+    /// Sealed to the response key.
+    Allowed(SealedReply),
+    /// Policy says no.
+    Refused(Box<Refused>),
+}
+
+/// An authenticated request of an enrolled key.
+pub(super) struct Asking<'a> {
+    pub(super) account: AccountView<'a>,
+    pub(super) device: DeviceId,
+    pub(super) ticket: Ticket,
+    pub(super) payload: AttestationPayload,
+    challenge: FreshChallenge,
+    pub(super) now: i64,
+}
+
+/// Answers an attestation. `parse` reads the payload, strictly, once the proof is good.
+pub async fn attest<P>(
+    service: &Service,
+    account: &AccountId,
+    request: &AttestationRequest,
+    parse: P,
+) -> Result<Attestation, AppError>
+where
+    P: FnOnce(&[u8]) -> Result<AttestationPayload, AppError>,
+{
+    let snapshot = service.snapshot();
+    let account = snapshot.account(account)?;
+    let asking = authenticate(service, account, request, parse)?;
+    let measurements = judge::measurements(&asking.payload.measurements)?;
+    let (account, now) = (asking.account, asking.now);
+    let who = (&asking.device, &asking.ticket.facts);
+    if account.is_revoked(&asking.device) {
+        let (refused, view) = judge::revoked(&account, Asked::Attestation, who, now)?;
+        service.record(account.id, view);
+        return Ok(Attestation::Refused(Box::new(refused)));
+    }
+    let judged = judge::judge(&account, who.0, who.1, &measurements, now);
+    let mark = findings_mark(judged.verdict.findings());
+    // Every refusal is recorded, an allow only when its findings differ from those recorded last.
+    let recorded = if judged.verdict.decision() == bonafide_evidence::Decision::Deny
+        || mark != asking.ticket.mark
+        || asking.ticket.standing == Standing::Refused
+    {
+        Some(judge::record(
+            &account,
+            Asked::Attestation,
+            &judged,
+            who,
+            now,
+        )?)
+    } else {
+        None
+    };
+    let refused = recorded
+        .as_ref()
+        .map(|view| judge::refused(&account, view, &asking.device));
+    if let Some(view) = recorded {
+        service.record(account.id, view);
+    }
+    let Judged { verdict, app } = judged;
+    match (verdict.into_grant(), refused) {
+        (Ok(grant), _) => asking.answer(service, request, (&grant, app), mark).await,
+        (Err(_), Some(refused)) => Ok(Attestation::Refused(Box::new(refused))),
+        (Err(_), None) => Err(AppError::Internal("a refusal without a record".to_owned())),
+    }
+}
+
+/// Ticket, proof, shape, challenge, in this order (W-6).
+fn authenticate<'a, P>(
+    service: &Service,
+    account: AccountView<'a>,
+    request: &AttestationRequest,
+    parse: P,
+) -> Result<Asking<'a>, AppError>
+where
+    P: FnOnce(&[u8]) -> Result<AttestationPayload, AppError>,
+{
+    let now = service.now();
+    if service.store_health().is_beyond_grace(now) {
+        let why = "it has been away for longer than tickets alone are good for";
+        return Err(StoreError::Unavailable(why.to_owned()).into());
+    }
+    let ticket = Ticket::open(service.keys(), account.id, request.ticket.as_slice(), now)?;
+    let point = ticket
+        .facts
+        .public_key()
+        .map_err(|_| AppError::TicketInvalid)?;
+    let signed = Signed {
+        purpose: Purpose::Attestation,
+        account: account.id,
+        attachment: request.ticket.as_slice(),
+        payload: request.payload.as_slice(),
+    };
+    proof::verify(&signed, &request.proof, point)?;
+    let device = device_id(account.id, point);
+    let payload = parse(request.payload.as_slice())?;
+    check_shape(&payload)?;
+    let challenge = service.keys().challenges().check(
+        account.id,
+        ChallengePurpose::Attestation,
+        payload.challenge.as_slice(),
+        now,
+    )?;
+    if payload.response_key.public_key.as_slice().len()
+        != payload.response_key.suite.public_key_length()
+    {
+        return Err(AppError::ResponseKeyInvalid);
+    }
+    Ok(Asking {
+        account,
+        device,
+        ticket,
+        payload,
+        challenge,
+        now,
+    })
+}
+
+fn check_shape(payload: &AttestationPayload) -> Result<(), AppError> {
+    judge::check_sdk(&payload.sdk)?;
+    for (name, count) in [
+        ("tokens", payload.tokens.len()),
+        ("secrets", payload.secrets.len()),
+    ] {
+        if count > MOST_ITEMS {
+            let message = format!("at most {MOST_ITEMS} at a time");
+            return Err(judge::malformed(format!("/payload/{name}"), message));
+        }
+    }
+    for (index, wish) in payload.tokens.iter().enumerate() {
+        if wish.binding.as_ref().is_some_and(|hash| hash.0.len() != 32) {
+            let pointer = format!("/payload/tokens/{index}/binding");
+            return Err(judge::malformed(pointer, "must have 32 bytes"));
+        }
+    }
+    Ok(())
+}
+
+impl Asking<'_> {
+    async fn answer(
+        self,
+        service: &Service,
+        request: &AttestationRequest,
+        (grant, app): (&Grant, Option<AppId>),
+        mark: u32,
+    ) -> Result<Attestation, AppError> {
+        let standing = self.first_allow(service, app.as_ref()).await?;
+        let mut released = release::all(service, &self, grant, app).await?;
+        let ticket = Ticket {
+            issued_at: self.now,
+            standing,
+            mark,
+            facts: self.ticket.facts,
+            enrolled_at: self.ticket.enrolled_at,
+        };
+        let reply = AttestationReply {
+            device_id: self.device,
+            ticket: Base64Url(ticket.seal(service.keys(), self.account.id)?),
+            ticket_expires_at: ticket.expires_at(),
+            server_time: self.now,
+            trust_bundle_version: self.account.config.trust.version,
+            tokens: core::mem::take(&mut released.tokens),
+            secrets: core::mem::take(&mut released.secrets),
+        };
+        // Large enough that it never grows: a buffer that moves leaves secrets behind.
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(REPLY_CAPACITY));
+        serde_json::to_writer(&mut *plaintext, &reply)?;
+        let key = &self.payload.response_key;
+        let sealed = seal::seal(
+            key.suite,
+            key.public_key.as_slice(),
+            &reply_info(self.account.id),
+            digest(&SHA256, request.payload.as_slice()).as_ref(),
+            plaintext,
+        )
+        .map_err(|error| match error {
+            SealError::PublicKey => AppError::ResponseKeyInvalid,
+            SealError::Open | SealError::Library => AppError::Internal(error.to_string()),
+        })?;
+        Ok(Attestation::Allowed(SealedReply { sealed }))
+    }
+
+    /// A device that was refused at its enrolment gets its row with the first allow. While the store is
+    /// down it stays without, and the next attestation tries again.
+    async fn first_allow(
+        &self,
+        service: &Service,
+        app: Option<&AppId>,
+    ) -> Result<Standing, AppError> {
+        if self.ticket.standing == Standing::Enrolled {
+            return Ok(Standing::Enrolled);
+        }
+        let facts: &Facts = &self.ticket.facts;
+        let device = DeviceView {
+            device_id: self.device.clone(),
+            app: app.cloned().map_or_else(enrol::unregistered, Ok)?,
+            development: facts.development(),
+            revoked: false,
+            enrolled_at: self.now,
+        };
+        let new = enrol::new_device(self.account.id, device, facts, &self.challenge)?;
+        match service.store().enrol(new).await {
+            Ok(_) => Ok(Standing::Enrolled),
+            Err(error) => {
+                tracing::warn!(%error, "a device that is allowed now has no row yet");
+                Ok(Standing::Refused)
+            }
+        }
+    }
+}
+
+/// Room for 16 tokens of 1 KiB, and for what is asked for most: a secret or two of 8 KiB.
+const REPLY_CAPACITY: usize = ATTESTATION_BODY;

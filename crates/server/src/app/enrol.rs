@@ -1,0 +1,235 @@
+//! Enrolment (W-8, W-9): platform evidence for a new hardware key becomes a device row and a ticket.
+
+use bonafide_evidence::{Context, Evidence, ExpectedChallenge, Facts, UnixTime, verify};
+use bonafide_wire::admin::{DeviceView, VerdictView};
+use bonafide_wire::bytes::Base64Url;
+use bonafide_wire::device::{
+    ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest, PlatformEvidence,
+};
+use bonafide_wire::ids::{AccountId, AppId, DeviceId};
+use bonafide_wire::proof::{Purpose, device_id};
+
+use super::judge::{self, Asked, Judged, Refused};
+use super::proof::{self, Signed};
+use super::snapshot::AccountView;
+use super::ticket::{Standing, Ticket, findings_mark};
+use super::{AppError, Service, leaf_key};
+use crate::keys::challenge::FreshChallenge;
+use crate::store::{Actor, AuditEntry, Enrolled, NewDevice, VerdictRecord};
+
+/// What became of an enrolment; a refusal is an answer.
+#[derive(Debug)]
+pub enum Enrolment {
+    /// The device is enrolled.
+    Allowed(EnrolmentReply),
+    /// Authentic, but policy says no.
+    Refused(Box<Refused>),
+}
+
+/// An authentic device on its way in.
+struct Candidate<'a> {
+    account: AccountView<'a>,
+    device: DeviceId,
+    facts: Facts,
+    challenge: FreshChallenge,
+    now: i64,
+}
+
+/// Enrols a device. `payload` is the request's, parsed by the caller: an enrolment's key is inside it.
+pub async fn enrol(
+    service: &Service,
+    account: &AccountId,
+    request: &EnrolmentRequest,
+    payload: EnrolmentPayload,
+) -> Result<Enrolment, AppError> {
+    let snapshot = service.snapshot();
+    let account = snapshot.account(account)?;
+    let now = service.now();
+    judge::check_sdk(&payload.sdk)?;
+    let measurements = judge::measurements(&payload.measurements)?;
+    let PlatformEvidence::AndroidKey { chain } = payload.evidence;
+    let chain: Vec<Vec<u8>> = chain.into_iter().map(|certificate| certificate.0).collect();
+    let evidence = Evidence::AndroidKey { chain: &chain };
+
+    let reject = |reject| rejected(service, &account, &reject, now);
+    let point = leaf_key::p256_point(&chain).map_err(reject)?;
+    let signed = Signed {
+        purpose: Purpose::Enrolment,
+        account: account.id,
+        attachment: &[],
+        payload: request.payload.as_slice(),
+    };
+    proof::verify(&signed, &request.proof, &point)?;
+    let challenge = service.keys().challenges().check(
+        account.id,
+        ChallengePurpose::Enrolment,
+        payload.challenge.as_slice(),
+        now,
+    )?;
+    let context = Context {
+        now: UnixTime(now),
+        challenge: ExpectedChallenge::Exactly(payload.challenge.as_slice()),
+        anchors: account.anchors(),
+        revocations: &service.revocations(),
+    };
+    let facts = verify(&evidence, &context).map_err(reject)?;
+    if facts.public_key().map_err(reject)? != point.as_slice() {
+        return Err(AppError::ProofInvalid);
+    }
+    let candidate = Candidate {
+        account,
+        device: device_id(account.id, &point),
+        facts,
+        challenge,
+        now,
+    };
+    candidate.decide(service, &measurements).await
+}
+
+/// Records evidence that did not authenticate; nothing is spent.
+fn rejected(
+    service: &Service,
+    account: &AccountView<'_>,
+    reject: &bonafide_evidence::Reject,
+    now: i64,
+) -> AppError {
+    let view = match judge::record_rejected(account, reject, now) {
+        Ok(view) => view,
+        Err(error) => return error,
+    };
+    let error = AppError::EvidenceRejected {
+        support_id: view.support_id.clone(),
+        findings: judge::told(account, &view),
+    };
+    service.record(account.id, view);
+    error
+}
+
+impl Candidate<'_> {
+    async fn decide(
+        self,
+        service: &Service,
+        measurements: &bonafide_evidence::Measurements,
+    ) -> Result<Enrolment, AppError> {
+        let (account, now) = (self.account, self.now);
+        let who = (&self.device, &self.facts);
+        if account.is_revoked(&self.device) {
+            let (refused, view) = judge::revoked(&account, Asked::Enrolment, who, now)?;
+            return self.refuse(service, refused, view, None).await;
+        }
+        let judged = judge::judge(&account, &self.device, &self.facts, measurements, now);
+        let view = judge::record(&account, Asked::Enrolment, &judged, who, now)?;
+        let Judged { verdict, app } = judged;
+        let mark = findings_mark(verdict.findings());
+        if verdict.into_grant().is_ok() {
+            return self.admit(service, app, view, mark).await;
+        }
+        let refused = judge::refused(&account, &view, &self.device);
+        let ticket = self.ticket(Standing::Refused, mark);
+        self.refuse(service, refused, view, Some(ticket)).await
+    }
+
+    async fn admit(
+        self,
+        service: &Service,
+        app: Option<AppId>,
+        view: VerdictView,
+        mark: u32,
+    ) -> Result<Enrolment, AppError> {
+        let ticket = self.ticket(Standing::Enrolled, mark);
+        let sealed = ticket.seal(service.keys(), self.account.id)?;
+        let device = DeviceView {
+            device_id: self.device.clone(),
+            app: app.map_or_else(unregistered, Ok)?,
+            development: self.facts.development(),
+            revoked: false,
+            enrolled_at: self.now,
+        };
+        let new = new_device(self.account.id, device, &self.facts, &self.challenge)?;
+        match service.store().enrol(new).await? {
+            Enrolled::ChallengeUsed => return Err(AppError::ChallengeUsed),
+            Enrolled::Yes => service.record(self.account.id, view),
+        }
+        Ok(Enrolment::Allowed(EnrolmentReply {
+            device_id: self.device,
+            ticket: Base64Url(sealed),
+            ticket_expires_at: ticket.expires_at(),
+            server_time: self.now,
+        }))
+    }
+
+    async fn refuse(
+        self,
+        service: &Service,
+        mut refused: Refused,
+        view: VerdictView,
+        ticket: Option<Ticket>,
+    ) -> Result<Enrolment, AppError> {
+        let FreshChallenge { random, expires_at } = self.challenge;
+        let spent = service
+            .store()
+            .spend_challenge(self.account.id, random.to_vec(), expires_at);
+        if spent.await? == Enrolled::ChallengeUsed {
+            return Err(AppError::ChallengeUsed);
+        }
+        service.record(self.account.id, view);
+        refused.ticket = ticket
+            .map(|ticket| ticket.seal(service.keys(), self.account.id))
+            .transpose()?;
+        Ok(Enrolment::Refused(Box::new(refused)))
+    }
+
+    fn ticket(&self, standing: Standing, mark: u32) -> Ticket {
+        Ticket {
+            facts: self.facts.clone(),
+            enrolled_at: self.now,
+            issued_at: self.now,
+            standing,
+            mark,
+        }
+    }
+}
+
+/// The app of an instance that is allowed although nobody registered it.
+pub fn unregistered() -> Result<AppId, AppError> {
+    AppId::parse("unregistered").map_err(|error| AppError::Internal(error.to_string()))
+}
+
+/// The row, the spent challenge and the audit entry of a device that was allowed for the first time.
+pub(super) fn new_device(
+    account: &AccountId,
+    device: DeviceView,
+    facts: &Facts,
+    challenge: &FreshChallenge,
+) -> Result<NewDevice, AppError> {
+    let id = device.device_id.to_string();
+    let point = facts.public_key().map_err(|_| AppError::TicketInvalid)?;
+    Ok(NewDevice {
+        account: account.clone(),
+        audit: AuditEntry {
+            at: device.enrolled_at,
+            account: Some(account.clone()),
+            actor: Actor(id.clone()),
+            action: "device.enrolled",
+            object: id,
+            details: serde_json::json!({
+                "app": device.app,
+                "development": device.development,
+            }),
+        },
+        device,
+        challenge: challenge.random.to_vec(),
+        challenge_expires_at: challenge.expires_at,
+        public_key: point.to_vec(),
+    })
+}
+
+impl Service {
+    /// Queues a verdict for the operator.
+    pub(super) fn record(&self, account: &AccountId, verdict: VerdictView) {
+        self.recorder.record(VerdictRecord {
+            account: account.clone(),
+            verdict,
+        });
+    }
+}
