@@ -67,6 +67,8 @@ fn an_app_signs_with_its_own_keys_and_no_other() {
     .verify(b"message", &signature)
     .unwrap();
 
+    assert_eq!(phone.aliases(books), std::slice::from_ref(&alias));
+    assert_eq!(phone.aliases(spy), []);
     assert!(matches!(
         phone.sign(spy, &alias, b"message"),
         Err(SimulatorError::KeyNotFound)

@@ -219,6 +219,15 @@ impl Phone {
             .sign(message)
     }
 
+    /// The names of this app's keys.
+    pub fn aliases(&self, app: AppUid) -> Vec<KeyAlias> {
+        let state = self.lock();
+        let keys = state.keys.keys();
+        keys.filter(|(owner, _)| *owner == app)
+            .map(|(_, alias)| alias.clone())
+            .collect()
+    }
+
     /// Deletes a key of this app; deleting what is not there is no error.
     pub fn delete_key(&self, app: AppUid, alias: &KeyAlias) -> Result<(), SimulatorError> {
         self.change(|state| {
