@@ -1,0 +1,77 @@
+//! `bonafide-provider`: the stand-in by itself, with a CA of its own.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use bonafide_provider::demo_ca::DemoCa;
+use bonafide_provider::{ClientSecret, HOSTS, Provider, ProviderOptions};
+use clap::Parser;
+
+/// A local stand-in for Google as authorization server and Books API. For demonstrations.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where to listen for TLS.
+    #[arg(long, default_value = "127.0.0.1:8710")]
+    addr: SocketAddr,
+    /// Where a person's browser finds the sign-in pages, in plain http.
+    #[arg(long, default_value = "127.0.0.1:8711")]
+    browser_addr: SocketAddr,
+    /// Where to write the demo CA's certificate, for `bonafide trust root add`.
+    #[arg(long, default_value = "demo-public-ca.pem")]
+    ca_file: PathBuf,
+    /// A file that holds the client secret; a new one is written there when it does not exist.
+    #[arg(long, default_value = "client-secret.txt")]
+    client_secret_file: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let ca = DemoCa::public()?;
+    std::fs::write(&arguments.ca_file, ca.certificate_pem())
+        .with_context(|| format!("{} cannot be written", arguments.ca_file.display()))?;
+    let secret = client_secret(&arguments)?;
+    let mut options = ProviderOptions::demo(ca.server(&HOSTS)?, secret);
+    options.addr = arguments.addr;
+    options.browser_addr = Some(arguments.browser_addr);
+    let running = Provider::start(options).await?;
+    let user = running.user();
+    let mut stderr = std::io::stderr();
+    writeln!(
+        stderr,
+        "listening on {} for {}\nclient id {}\nclient secret in {}\nCA certificate in {}\n\
+         sign in as {} with password {}",
+        running.addr(),
+        HOSTS.join(", "),
+        running.client_id(),
+        arguments.client_secret_file.display(),
+        arguments.ca_file.display(),
+        user.email,
+        user.password,
+    )?;
+    tokio::signal::ctrl_c().await?;
+    running.stop().await;
+    Ok(())
+}
+
+fn client_secret(arguments: &Arguments) -> Result<ClientSecret> {
+    let path = &arguments.client_secret_file;
+    if path.exists() {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        return Ok(ClientSecret::new(text.trim()));
+    }
+    let secret = ClientSecret::generate();
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options
+        .open(path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    file.write_all(secret.expose().as_bytes())?;
+    Ok(secret)
+}
