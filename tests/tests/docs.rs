@@ -114,7 +114,7 @@ fn reference_of_codes_says_what_the_code_says() {
     clippy::disallowed_methods,
     reason = "a switch for whoever changes a code"
 )]
-fn assert_update_switch_is_off_in_ci() {
+fn ci_checks_pages_and_does_not_write_them() {
     let updating = std::env::var("BONAFIDE_UPDATE_DOCS").is_ok();
     let ci = std::env::var("CI").is_ok_and(|value| value == "true");
     assert!(!(updating && ci), "CI checks pages, it does not write them");
