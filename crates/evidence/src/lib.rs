@@ -30,8 +30,8 @@ mod reject;
 mod unix_time;
 
 pub use appraise::{
-    Appraisal, Check, Decision, DeviceOverride, Finding, Grant, GrantStatus, Mode, Policy,
-    PolicyError, Preset, Refusal, RejectionReasons, Severity, Verdict, appraise,
+    Appraisal, Check, Decision, DeviceOverride, Explanation, Finding, Grant, GrantStatus, Mode,
+    Policy, PolicyError, Preset, Refusal, RejectionReasons, Severity, Verdict, appraise, explain,
 };
 pub use context::{Context, ExpectedChallenge};
 pub use evidence::{Evidence, verify, verify_with_memory};
@@ -39,5 +39,5 @@ pub use facts::Facts;
 pub use measurements::{Measured, Measurements};
 pub use octets::{HexError, Octets, Sha256Digest};
 pub use reference::ReferenceValue;
-pub use reject::Reject;
+pub use reject::{Reject, Rule};
 pub use unix_time::{TimeFormatError, UnixTime};

@@ -8,31 +8,7 @@ use crate::android::SerialNumber;
 
 /// Foreign evidence broke a rule. Positions count certificates from the leaf, which is 0.
 ///
-/// | code | rule that was broken |
-/// |---|---|
-/// | `too-many-certificates` | at most 8 certificates |
-/// | `certificate-too-large` | at most 16 KiB for each certificate |
-/// | `chain-too-large` | at most 64 KiB in total |
-/// | `certificate-malformed` | strict DER, X.509, nothing after the end, no extension twice |
-/// | `chain-too-short` | at least two certificates, and as many as the chain's shape wants |
-/// | `key-description-duplicated` | one key description per certificate |
-/// | `software-root` | not the published key of AOSP's software keymaster (emulators) |
-/// | `root-not-trusted` | the chain ends at a pinned key |
-/// | `issuer-name-mismatch` | the issuer's name is the subject of the certificate above |
-/// | `signature-algorithm-mismatch` | the algorithm is the same inside and outside the signed part |
-/// | `signature-algorithm-unsupported` | RSA of 2048 bits or more, or ECDSA on P-256 or P-384, with SHA-2 |
-/// | `signature-invalid` | each certificate is signed by the key above it |
-/// | `chain-extended` | no more certificates than the chain's shape wants |
-/// | `chain-shape-unknown` | a factory chain, or one of remote key provisioning |
-/// | `key-description-not-on-leaf` | no key description above the leaf |
-/// | `key-description-missing` | a key description on the leaf |
-/// | `certificate-not-yet-valid` | `notBefore` of every certificate between leaf and root |
-/// | `certificate-expired` | `notAfter` of the certificates of remote key provisioning |
-/// | `certificate-revoked` | no certificate between leaf and root is on the revocation list |
-/// | `key-description-malformed` | the key description's syntax |
-/// | `authorization-tag-duplicated` | each tag once per authorization list |
-/// | `challenge-mismatch` | the attested challenge is the expected one |
-/// | `key-algorithm-unsupported` | the attested key is on P-256, where the caller needs it |
+/// [`Reject::RULES`] says what each rule demands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
     /// More certificates than [`MAX_CERTIFICATES`](crate::android::MAX_CERTIFICATES).
@@ -151,32 +127,133 @@ pub enum Reject {
     KeyAlgorithmUnsupported,
 }
 
+/// A rule that no policy can switch off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Rules of a lower stage held for all certificates before this one was looked at.
+    pub stage: u8,
+    /// Stable, kebab-case.
+    pub code: &'static str,
+    /// What it demands.
+    pub demand: &'static str,
+}
+
+impl Rule {
+    const fn new(stage: u8, code: &'static str, demand: &'static str) -> Self {
+        Self {
+            stage,
+            code,
+            demand,
+        }
+    }
+}
+
 impl Reject {
-    /// Every code, in the order of evaluation.
-    pub const CODES: [&'static str; 23] = [
-        "too-many-certificates",
-        "certificate-too-large",
-        "chain-too-large",
-        "certificate-malformed",
-        "chain-too-short",
-        "key-description-duplicated",
-        "software-root",
-        "root-not-trusted",
-        "issuer-name-mismatch",
-        "signature-algorithm-mismatch",
-        "signature-algorithm-unsupported",
-        "signature-invalid",
-        "chain-shape-unknown",
-        "chain-extended",
-        "key-description-not-on-leaf",
-        "key-description-missing",
-        "certificate-not-yet-valid",
-        "certificate-expired",
-        "certificate-revoked",
-        "key-description-malformed",
-        "authorization-tag-duplicated",
-        "challenge-mismatch",
-        "key-algorithm-unsupported",
+    /// Every rule, in the order of evaluation.
+    pub const RULES: [Rule; 23] = [
+        Rule::new(1, "too-many-certificates", "at most 8 certificates"),
+        Rule::new(
+            1,
+            "certificate-too-large",
+            "at most 16 KiB for each certificate",
+        ),
+        Rule::new(1, "chain-too-large", "at most 64 KiB in total"),
+        Rule::new(
+            1,
+            "chain-too-short",
+            "at least 3 certificates, and as many as the shape wants",
+        ),
+        Rule::new(
+            2,
+            "certificate-malformed",
+            "strict DER, X.509, no extension twice",
+        ),
+        Rule::new(
+            2,
+            "key-description-duplicated",
+            "one key description per certificate",
+        ),
+        Rule::new(
+            3,
+            "software-root",
+            "not a published key of AOSP's software key store",
+        ),
+        Rule::new(3, "root-not-trusted", "the chain ends at a pinned key"),
+        Rule::new(
+            4,
+            "issuer-name-mismatch",
+            "each issuer is the subject above",
+        ),
+        Rule::new(
+            4,
+            "signature-algorithm-mismatch",
+            "one algorithm inside and outside",
+        ),
+        Rule::new(
+            4,
+            "signature-algorithm-unsupported",
+            "RSA from 2048 bits, P-256, P-384; SHA-2",
+        ),
+        Rule::new(
+            4,
+            "signature-invalid",
+            "each certificate is signed by the key above",
+        ),
+        Rule::new(
+            5,
+            "chain-shape-unknown",
+            "a factory chain, or one of remote provisioning",
+        ),
+        Rule::new(
+            5,
+            "chain-extended",
+            "no more certificates than the shape wants",
+        ),
+        Rule::new(
+            6,
+            "key-description-not-on-leaf",
+            "no key description above the leaf",
+        ),
+        Rule::new(
+            6,
+            "key-description-missing",
+            "a key description on the leaf",
+        ),
+        Rule::new(
+            7,
+            "certificate-not-yet-valid",
+            "every authority's beginning has come",
+        ),
+        Rule::new(
+            7,
+            "certificate-expired",
+            "no authority of remote provisioning has run out",
+        ),
+        Rule::new(
+            8,
+            "certificate-revoked",
+            "no authority is on the revocation list",
+        ),
+        Rule::new(
+            9,
+            "key-description-malformed",
+            "the key description's syntax",
+        ),
+        Rule::new(
+            9,
+            "authorization-tag-duplicated",
+            "each tag once per authorization list",
+        ),
+        Rule::new(
+            10,
+            "challenge-mismatch",
+            "the attested challenge is the expected one",
+        ),
+        Rule::new(
+            11,
+            "key-algorithm-unsupported",
+            "the key is on P-256, where one is to use it",
+        ),
     ];
 
     /// The stable name of the broken rule; part of the public interface.
@@ -206,5 +283,18 @@ impl Reject {
             Self::ChallengeMismatch => "challenge-mismatch",
             Self::KeyAlgorithmUnsupported => "key-algorithm-unsupported",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_listed_by_stage_and_named_once() {
+        assert!(Reject::RULES.is_sorted_by_key(|rule| rule.stage));
+        let codes: std::collections::BTreeSet<_> =
+            Reject::RULES.iter().map(|rule| rule.code).collect();
+        assert_eq!(codes.len(), Reject::RULES.len());
     }
 }

@@ -7,12 +7,14 @@
 mod android;
 mod application;
 mod check;
+mod explain;
 mod finding;
 mod measured;
 mod policy;
 mod verdict;
 
 pub use check::{Check, Mode};
+pub use explain::{Explanation, explain};
 pub use finding::{Finding, Severity};
 pub use policy::{Policy, PolicyError, Preset, RejectionReasons};
 pub use verdict::{Decision, Grant, GrantStatus, Refusal, Verdict};

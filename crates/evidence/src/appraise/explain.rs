@@ -1,0 +1,169 @@
+//! A readable account of an appraisal: every check with what it looked at and what came of it.
+//!
+//! Decides nothing: each check is appraised alone, by the same code that decides, so that the account
+//! cannot say anything else than the verdict does.
+
+use super::{Appraisal, Check, DeviceOverride, Finding, Mode, Policy, appraise};
+use crate::android::{ApplicationId, KeyFacts, PatchLevel, RootOfTrust};
+use crate::{Facts, Measured, Measurements, ReferenceValue};
+
+/// What one check saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Which.
+    pub check: Check,
+    /// What the policy makes of it.
+    pub mode: Mode,
+    /// What it looked at.
+    pub input: String,
+    /// What it found, or would find if it were not off; empty when all is well.
+    pub findings: Vec<Finding>,
+}
+
+/// Explains every check, those that are off included. Overrides are left out: they are no checks.
+pub fn explain(appraisal: &Appraisal<'_>, policy: &Policy) -> Vec<Explanation> {
+    let appraisal = Appraisal {
+        device_override: DeviceOverride::None,
+        ..*appraisal
+    };
+    let explained = |&check: &Check| Explanation {
+        check,
+        mode: policy.mode(check),
+        input: input(check, &appraisal, policy),
+        findings: alone(check, &appraisal, policy),
+    };
+    Check::ALL.iter().map(explained).collect()
+}
+
+fn alone(check: Check, appraisal: &Appraisal<'_>, policy: &Policy) -> Vec<Finding> {
+    let mut only = policy.clone();
+    for other in Check::ALL {
+        only.set_mode(*other, Mode::Off);
+    }
+    only.set_mode(check, Mode::Enforce);
+    let verdict = appraise(appraisal, &only);
+    let failed = |finding: &&Finding| finding.severity == super::Severity::Enforced;
+    verdict.findings().iter().filter(failed).cloned().collect()
+}
+
+fn input(check: Check, appraisal: &Appraisal<'_>, policy: &Policy) -> String {
+    let Facts::AndroidKey(facts) = appraisal.facts;
+    hardware(check, facts, appraisal, policy)
+        .or_else(|| application(check, facts.application.as_ref(), appraisal, policy))
+        .unwrap_or_else(|| measured(check, appraisal.measurements))
+}
+
+fn hardware(
+    check: Check,
+    facts: &KeyFacts,
+    appraisal: &Appraisal<'_>,
+    policy: &Policy,
+) -> Option<String> {
+    Some(match check {
+        Check::Development => format!("the chain ends at a {:?} anchor", facts.anchor),
+        Check::Challenge => format!("{:?}", facts.challenge),
+        Check::SecurityLevel => format!(
+            "attested in {:?}, lives in {:?}",
+            facts.attestation_level, facts.keymint_level
+        ),
+        Check::SecurityLevelChain => format!(
+            "claims {:?}, attestation certificate says {:?}",
+            facts.keymint_level, facts.chain_level
+        ),
+        Check::StrongBox => format!("lives in {:?}", facts.keymint_level),
+        Check::Provisioning => format!("{:?}", facts.provisioning),
+        Check::KeyOrigin => facts
+            .origin
+            .map_or("not stated".into(), |origin| format!("{origin:?}")),
+        Check::KeyPurpose => format!("purposes {:?}", facts.purposes),
+        Check::RootOfTrust | Check::Bootloader | Check::BootState => facts
+            .root_of_trust
+            .as_ref()
+            .map_or("not stated".into(), boot),
+        Check::PatchAge => {
+            let level =
+                |level: Option<PatchLevel>| level.map_or("-".into(), |level| level.0.to_string());
+            format!(
+                "system {}, vendor {}, boot {}; at most {} months before {}",
+                level(facts.os_patch),
+                level(facts.vendor_patch),
+                level(facts.boot_patch),
+                policy.max_patch_age_months,
+                appraisal.now
+            )
+        }
+        _ => return None,
+    })
+}
+
+fn boot(root_of_trust: &RootOfTrust) -> String {
+    format!(
+        "{:?}, {}, boot key {}",
+        root_of_trust.device_locked,
+        root_of_trust.state.as_str(),
+        root_of_trust.verified_boot_key
+    )
+}
+
+fn application(
+    check: Check,
+    application: Option<&ApplicationId>,
+    appraisal: &Appraisal<'_>,
+    policy: &Policy,
+) -> Option<String> {
+    Some(match check {
+        Check::AppId | Check::AppRegistration => format!(
+            "{}; {} registrations",
+            application.map_or("no app stated".into(), app),
+            appraisal.references.len()
+        ),
+        Check::AppVersion => format!(
+            "version {}, at least {} wanted",
+            application
+                .and_then(|application| application.packages.first())
+                .map_or("-".into(), |package| package.version.to_string()),
+            policy.min_version_code
+        ),
+        Check::Artifact | Check::ArtifactMeasured => {
+            let build =
+                |reference: &&ReferenceValue| matches!(reference, ReferenceValue::Build { .. });
+            format!(
+                "installed file {}, {} registered builds",
+                appraisal
+                    .measurements
+                    .artifact_sha256
+                    .map_or("not measured".into(), |digest| digest.to_string()),
+                appraisal.references.iter().filter(build).count()
+            )
+        }
+        _ => return None,
+    })
+}
+
+fn app(application: &ApplicationId) -> String {
+    let packages: Vec<_> = application
+        .packages
+        .iter()
+        .map(|package| format!("{:?} version {}", package.name, package.version))
+        .collect();
+    let signers: Vec<_> = application
+        .signers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    format!("{} signed by {}", packages.join(", "), signers.join(", "))
+}
+
+fn measured(check: Check, measurements: &Measurements) -> String {
+    let one = |measured: Measured| format!("{measured:?}");
+    match check {
+        Check::Debugger => one(measurements.debugger),
+        Check::Tracer => one(measurements.tracer),
+        Check::Instrumentation => one(measurements.instrumentation),
+        Check::InjectedLibraries => one(measurements.injected_libraries),
+        Check::CodeModified => one(measurements.code_modified),
+        Check::Emulator => one(measurements.emulator),
+        Check::Root => one(measurements.root),
+        _ => "all measurements".into(),
+    }
+}
