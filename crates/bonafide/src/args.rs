@@ -136,6 +136,9 @@ pub(crate) enum Noun {
     /// What an app file is and who signed it, offline
     #[command(subcommand)]
     Artifact(commands::artifact::Verb),
+    /// Look at device evidence, offline
+    #[command(subcommand)]
+    Evidence(commands::evidence::Verb),
     /// A virtual phone and small real APKs, to try things without a device
     #[command(subcommand)]
     Simulator(commands::simulator::Verb),

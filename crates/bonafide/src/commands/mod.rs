@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod credential;
 pub(crate) mod device;
+pub(crate) mod evidence;
 pub(crate) mod login;
 pub(crate) mod policy;
 pub(crate) mod registration;
@@ -53,6 +54,7 @@ pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> 
         Noun::Credential(verb) => credential::run(verb, context).await,
         Noun::Audit(verb) => audit::run(verb, context).await,
         Noun::Artifact(verb) => artifact::run(verb, context),
+        Noun::Evidence(verb) => evidence::run(&verb, context),
         Noun::Simulator(verb) => simulator::run(verb),
         Noun::Completions(args) => completions::run(&args),
         Noun::Man(args) => completions::man(&args),

@@ -1,0 +1,88 @@
+//! `bonafide evidence verify KIND FILE …`: looks at one piece of device evidence, offline.
+//!
+//! The same two steps as in the service, `verify` and `appraise`, over files. What the command line leaves
+//! out is not compared, and a finding says so: silence would read like a pass.
+
+mod android_key;
+mod input;
+mod report;
+
+use std::path::PathBuf;
+
+use bonafide_evidence::UnixTime;
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::environment::now;
+use crate::error::{Exit, Failure};
+use report::Report;
+
+/// `bonafide evidence …`
+#[derive(Debug, Subcommand)]
+#[command(arg_required_else_help = true)]
+pub(crate) enum Verb {
+    /// Say whether evidence is genuine, and everything that was found
+    #[command(subcommand)]
+    Verify(Kind),
+}
+
+/// What kind of evidence.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Kind {
+    /// Android Key Attestation: a certificate chain
+    #[command(after_long_help = "Example:\n  \
+        bonafide evidence verify android-key chain.pem --challenge 00ff… --package com.example.books \\\n    \
+        --signer 3b1c… --output json\n\n\
+        Exit codes: 0 genuine, 1 refused, 2 unreadable input.")]
+    AndroidKey(android_key::Args),
+}
+
+/// What every kind takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shared {
+    /// Judge as of this moment instead of now, for example 2026-11-01T00:00:00Z
+    #[arg(long, value_name = "RFC3339", value_parser = moment)]
+    at: Option<UnixTime>,
+    /// Trust exactly these roots INSTEAD of the built-in ones: PEM certificates or public keys, of which
+    /// only the keys count
+    #[arg(long, value_name = "PEM")]
+    roots: Option<PathBuf>,
+    /// Revocation list as Google publishes it
+    #[arg(long, value_name = "JSON")]
+    revocations: Option<PathBuf>,
+    /// Policy to judge by, as `bonafide policy show --output json` prints it [default: the preset
+    /// `default`, without a word on what is not given here]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Also give an account of every rule and check: what it looked at, what came of it
+    #[arg(long)]
+    explain: bool,
+}
+
+fn moment(text: &str) -> Result<UnixTime, String> {
+    UnixTime::parse_rfc3339(text).map_err(|error| error.to_string())
+}
+
+impl Shared {
+    fn at(&self) -> UnixTime {
+        self.at.unwrap_or_else(|| UnixTime(now()))
+    }
+}
+
+/// Verifies and prints.
+pub(crate) fn run(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
+    let report = judge(verb)?;
+    report.print(context.console)?;
+    Ok(report.exit())
+}
+
+/// Everything but the printing.
+fn judge(verb: &Verb) -> Result<Report, Failure> {
+    let Verb::Verify(kind) = verb;
+    match kind {
+        Kind::AndroidKey(args) => android_key::judge(args),
+    }
+}
+
+#[cfg(test)]
+mod tests;

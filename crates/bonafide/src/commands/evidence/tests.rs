@@ -1,0 +1,284 @@
+//! The command over a corpus: every Android record through the function behind the command line gives
+//! the expected verdict, in PEM and in DER.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bonafide_evidence::{Check, Mode, Policy};
+use clap::Parser as _;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::args::{Arguments, Noun};
+
+/// Runs `bonafide evidence verify …` up to the printing.
+fn verify(arguments: &[String]) -> Result<Report, Failure> {
+    let line = ["bonafide", "evidence", "verify"].map(str::to_owned);
+    let parsed = Arguments::try_parse_from(line.iter().chain(arguments)).unwrap();
+    let Noun::Evidence(verb) = parsed.noun else {
+        panic!("another noun")
+    };
+    judge(&verb)
+}
+
+/// The corpus, as the walkers of `bonafide-evidence` find it.
+fn vectors() -> Option<PathBuf> {
+    let root = std::env::var_os("BONAFIDE_CORPUS")
+        .map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(root)
+        .join("vectors");
+    if vectors.is_dir() {
+        return Some(vectors);
+    }
+    println!("SKIPPED evidence verify: no corpus; set BONAFIDE_CORPUS");
+    None
+}
+
+fn records(vectors: &Path, is_ours: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let folders = fs::read_dir(vectors)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = folders
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| {
+            fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+        })
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "jsonl")
+        });
+    let records: Vec<Value> = files
+        .flat_map(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            text.lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect::<Vec<Value>>()
+        })
+        .filter(is_ours)
+        .collect();
+    assert!(
+        !records.is_empty(),
+        "no such record in {}",
+        vectors.display()
+    );
+    records
+}
+
+/// A folder for the files of one command.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The chain as PEM and as concatenated DER.
+    fn chains(&self, record: &Value) -> [String; 2] {
+        let chain = record["chain"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|der| der.as_str().unwrap());
+        let mut pem = String::new();
+        let mut der = Vec::new();
+        for certificate in chain {
+            pem.push_str(&block(certificate));
+            der.extend(STANDARD.decode(certificate).unwrap());
+        }
+        [self.file("chain.pem", pem), self.file("chain.der", der)]
+    }
+}
+
+fn block(base64: &str) -> String {
+    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+}
+
+fn options(pairs: &[(&str, &str)]) -> Vec<String> {
+    pairs
+        .iter()
+        .flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()])
+        .collect()
+}
+
+fn hexadecimal(base64: &str) -> String {
+    hex::encode(STANDARD.decode(base64).unwrap())
+}
+
+/// The verdict and exit code that a command ended with must be those that `expect` wants.
+fn wrong(expect: &str, chain: &str, options: &[String]) -> Option<String> {
+    let mut arguments = vec!["android-key".to_owned(), chain.to_owned()];
+    arguments.extend_from_slice(options);
+    let report = verify(&arguments).unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    let accepted = match (report.exit(), json["verdict"].as_str().unwrap()) {
+        (Exit::Done, "genuine") => true,
+        (Exit::Refused, "refused") => false,
+        other => panic!("{other:?}"),
+    };
+    let right = match expect {
+        "either" => true,
+        "accept" => accepted,
+        reject => reject.starts_with("reject:") && !accepted,
+    };
+    (!right).then(|| format!("expected {expect}, got {json}"))
+}
+
+#[test]
+fn every_real_chain_gets_its_verdict_on_the_command_line() {
+    let Some(vectors) = vectors() else { return };
+    let desk = Desk::new();
+    let everything_off: BTreeMap<&str, Mode> = Check::ALL
+        .iter()
+        .map(|check| (check.as_str(), Mode::Off))
+        .collect();
+    let authentic_only = desk.file(
+        "policy.json",
+        json!({ "checks": everything_off }).to_string(),
+    );
+    let listed = vectors.join("common/google-status-2025-01-08.json");
+    let mut failures = Vec::new();
+    for record in records(&vectors, |r| r["chain"].is_array() && r["use"] == "verify") {
+        let chains = desk.chains(&record);
+        for (name, expect) in record["expect"].as_object().unwrap() {
+            let at = match name.strip_prefix("default_policy_at_") {
+                Some(date) if date != "creation" => format!("{date}T00:00:00Z"),
+                _ => record["at"].as_str().unwrap().to_owned(),
+            };
+            let mut given = options(&[("at", &at)]);
+            if let Some(challenge) = record["challenge"].as_str() {
+                given.extend(options(&[("challenge", &hexadecimal(challenge))]));
+            }
+            if name.starts_with("chain_only") {
+                given.extend(options(&[("policy", &authentic_only)]));
+            }
+            if name.contains("_with_revocation_") {
+                given.extend(options(&[("revocations", listed.to_str().unwrap())]));
+            }
+            for chain in &chains {
+                let failure = wrong(expect.as_str().unwrap(), chain, &given);
+                failures.extend(failure.map(|text| format!("{} {name}: {text}", record["id"])));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_derived_chain_gets_its_verdict_on_the_command_line() {
+    let Some(vectors) = vectors() else { return };
+    let desk = Desk::new();
+    let root = fs::read(vectors.join("common/derived-android-test-root.der")).unwrap();
+    let root = desk.file("root.pem", block(&STANDARD.encode(root)));
+    let mut failures = Vec::new();
+    for record in records(&vectors, |r| {
+        r["chain"].is_array() && r["expect"].is_string()
+    }) {
+        let text = |member: &str| record[member].as_str().unwrap();
+        let mut given = options(&[
+            ("at", text("at")),
+            ("challenge", &hexadecimal(text("challenge"))),
+            ("package", text("package")),
+            ("signer", text("signing_digest")),
+        ]);
+        if text("anchors") == "test" {
+            given.extend(options(&[("roots", &root)]));
+        }
+        let policy = &record["policy"];
+        if let Some(minimum) = policy["min_version"].as_u64() {
+            given.extend(options(&[("min-version-code", &minimum.to_string())]));
+        }
+        if let Some(months) = policy["max_patch_age_months"].as_u64() {
+            given.extend(options(&[("max-patch-age-months", &months.to_string())]));
+        }
+        if let Some(list) = policy["revocation"].as_str() {
+            let list = vectors.join("common").join(list);
+            given.extend(options(&[("revocations", list.to_str().unwrap())]));
+        }
+        for chain in desk.chains(&record) {
+            let failure = wrong(text("expect"), &chain, &given);
+            failures.extend(failure.map(|text| format!("{}: {text}", record["id"])));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn what_cannot_be_read_is_a_usage_error_and_an_empty_chain_is_a_refusal() {
+    let desk = Desk::new();
+    let verify = |chain: &str, more: &[(&str, &str)]| {
+        let mut arguments = vec!["android-key".to_owned(), chain.to_owned()];
+        arguments.extend(options(more));
+        verify(&arguments)
+            .map(|report| report.exit())
+            .map_err(|failure| failure.exit)
+    };
+    let empty = desk.file("empty.pem", "");
+    let rubbish = desk.file("rubbish", "rubbish");
+    let broken = desk.file(
+        "broken.pem",
+        "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
+    );
+    assert_eq!(verify(&empty, &[]), Ok(Exit::Refused));
+    for chain in ["/nowhere/chain.pem", &rubbish, &broken] {
+        assert_eq!(verify(chain, &[]), Err(Exit::Usage), "{chain}");
+    }
+    for option in ["roots", "revocations", "policy"] {
+        assert_eq!(
+            verify(&empty, &[(option, &rubbish)]),
+            Err(Exit::Usage),
+            "{option}"
+        );
+    }
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let desk = Desk::new();
+    let empty = desk.file("empty.pem", "");
+    let report = verify(&["android-key".to_owned(), empty, "--explain".to_owned()]).unwrap();
+    let json = serde_json::to_value(&report).unwrap();
+    let codes: Vec<_> = json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "chain-too-short",
+            "package-not-compared",
+            "signer-not-compared",
+            "version-not-compared",
+            "patch-age-not-compared",
+            "revocations-not-compared",
+            "challenge-not-compared",
+        ]
+    );
+    let first = &json["explanation"][0];
+    assert_eq!(first["name"], "too-many-certificates");
+    let broken = &json["explanation"][3];
+    assert_eq!(broken["outcome"], "BROKEN: the chain is too short");
+    assert_eq!(json["explanation"][22]["outcome"], "not reached");
+}
+
+#[test]
+fn a_policy_file_is_what_the_service_stores() {
+    let policy = serde_json::to_string(&Policy::default()).unwrap();
+    let desk = Desk::new();
+    let file = desk.file("policy.json", policy);
+    assert_eq!(input::policy(Path::new(&file)).unwrap(), Policy::default());
+}
