@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bonafide_evidence::{Check, Policy, Preset, Reject};
+use bonafide_evidence::{Check, Policy, Preset};
 use bonafide_tests::workspace_root;
 use bonafide_trust::{TrustReject, decide::ConnectionReject};
 use bonafide_wire::device::Withheld;
@@ -170,7 +170,9 @@ fn codes_page() -> String {
     let mut page = String::from(
         "# Codes\n\n\
          Generated from the code; `BONAFIDE_UPDATE_DOCS=1 cargo test -p bonafide-tests --test docs` writes it anew. \
-         Codes are API: they do not change their meaning.\n\n\
+         Codes are API: they do not change their meaning. \
+         Those of device evidence have a page of their own: [evidence-codes.md](evidence-codes.md); the checks that a policy switches are \
+         in [policy.md](policy.md).\n\n\
          ## Problem codes\n\n\
          `code` of every problem document (RFC 9457) of the service.\n\n\
          | code | status | title |\n|---|---|---|\n",
@@ -196,13 +198,6 @@ fn codes_page() -> String {
         Withheld::StoreUnavailable,
     ] {
         row(&mut page, &[&format!("`{}`", withheld.as_str())]);
-    }
-    page.push_str(
-        "\n## Rejects of evidence\n\nRules of authentication; no policy switches them off. In the order of evaluation. \
-         What policies switch is in [policy.md](policy.md).\n\n| code |\n|---|\n",
-    );
-    for code in Reject::CODES {
-        row(&mut page, &[&format!("`{code}`")]);
     }
     page.push_str("\n## Rejects of trust metadata\n\n| code | meaning |\n|---|---|\n");
     for reject in TrustReject::ALL {
