@@ -1,6 +1,8 @@
 //! Enrolment (W-8, W-9): platform evidence for a new hardware key becomes a device row and a ticket.
 
-use bonafide_evidence::{Context, Evidence, ExpectedChallenge, Facts, UnixTime, verify};
+use bonafide_evidence::{
+    Context, Evidence, ExpectedChallenge, Facts, UnixTime, verify_with_memory,
+};
 use bonafide_wire::admin::{DeviceView, VerdictView};
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{
@@ -72,7 +74,7 @@ pub async fn enrol(
         anchors: account.anchors(),
         revocations: &service.revocations(),
     };
-    let facts = verify(&evidence, &context).map_err(reject)?;
+    let facts = verify_with_memory(&evidence, &context, service.authorities()).map_err(reject)?;
     if facts.public_key().map_err(reject)? != point.as_slice() {
         return Err(AppError::ProofInvalid);
     }

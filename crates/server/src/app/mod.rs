@@ -26,7 +26,7 @@ pub mod upkeep;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use bonafide_evidence::android::RevocationList;
+use bonafide_evidence::android::{RecentAuthorities, RevocationList};
 use bonafide_wire::ids::AccountId;
 
 pub use error::AppError;
@@ -63,7 +63,12 @@ pub struct Service {
     recorder: recorder::Recorder,
     store_health: store_health::StoreHealth,
     revocations: ArcSwap<RevocationList>,
+    /// Upper chains that were proven lately; their trust is asked anew each time.
+    authorities: RecentAuthorities,
 }
+
+/// Phones of one model share their upper chain; there are some thousands of models.
+const REMEMBERED_AUTHORITIES: usize = 4096;
 
 impl Service {
     /// Reads the configuration and is ready to serve.
@@ -85,6 +90,7 @@ impl Service {
             recorder: recorder::Recorder::default(),
             store_health: store_health::StoreHealth::default(),
             revocations: ArcSwap::from_pointee(RevocationList::empty()),
+            authorities: RecentAuthorities::with_capacity(REMEMBERED_AUTHORITIES),
         }))
     }
 
@@ -126,6 +132,11 @@ impl Service {
     /// Attestation certificates that no longer count.
     pub fn revocations(&self) -> Arc<RevocationList> {
         self.revocations.load_full()
+    }
+
+    /// Upper chains of evidence that need not be proven again.
+    pub fn authorities(&self) -> &RecentAuthorities {
+        &self.authorities
     }
 
     /// A newer revocation list.

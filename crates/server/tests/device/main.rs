@@ -1,0 +1,12 @@
+//! The device side through the real router, on a real SQLite, with a virtual phone and a clock that stands.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod attestations;
+mod challenges;
+mod enrolments;
+mod foreign_input;
+mod log;
+mod published;
+mod secrets;
+mod tokens;
+mod world;
