@@ -31,6 +31,12 @@ impl Role {
     /// All roles.
     pub const ALL: [Self; 4] = [Self::Viewer, Self::Auditor, Self::Developer, Self::Admin];
 
+    /// Whether a session of this role may do what needs `needed`. Everybody reads; the audit log is for
+    /// auditors, registering for developers; an admin may do everything.
+    pub fn covers(self, needed: Self) -> bool {
+        self == Self::Admin || needed == Self::Viewer || self == needed
+    }
+
     /// The stable text.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -471,6 +477,10 @@ dto! {
         /// Seconds since 1970.
         created_at: i64,
     }
+}
+dto! {
+    /// `POST …/signing-keys`: nothing to say.
+    RotateSigningKey {}
 }
 dto! {
     /// One row of the audit log.

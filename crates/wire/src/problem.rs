@@ -86,6 +86,8 @@ problem_codes! {
     Conflict = "conflict", 409, "Conflict with the present state";
     /// `If-Match` does not match.
     PreconditionFailed = "precondition-failed", 412, "The object has changed meanwhile";
+    /// `If-Match` is missing: a blind write could undo somebody else's.
+    PreconditionRequired = "precondition-required", 428, "If-Match is required";
     /// The store does not answer; nothing was changed.
     StoreUnavailable = "store-unavailable", 503, "The store is unavailable";
     /// The service is shutting down or overloaded.

@@ -64,6 +64,12 @@ pub enum AppError {
     /// `If-Match` does not match.
     #[error("the object has changed meanwhile")]
     PreconditionFailed,
+    /// `If-Match` is missing.
+    #[error("If-Match is required")]
+    PreconditionRequired,
+    /// The session is good for one account only.
+    #[error("this needs a service-wide credential")]
+    NotServiceWide,
     /// Too many requests of one kind.
     #[error("too many requests")]
     RateLimited {

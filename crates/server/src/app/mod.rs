@@ -3,6 +3,7 @@
 //! [`Service`] is what they share: the store, the keys, the clock, and the configuration snapshot that the
 //! hot path reads instead of a database.
 
+pub mod admin;
 pub mod attest;
 pub mod challenge;
 pub mod commit;

@@ -68,7 +68,8 @@ pub async fn read_body(
     })
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether the body says it is JSON.
+pub fn is_json(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

@@ -76,6 +76,10 @@ fn problem_of(error: AppError) -> Problem {
         },
         AppError::Conflict(why) => Problem::new(Code::Conflict).with_detail(why),
         AppError::PreconditionFailed => Problem::new(Code::PreconditionFailed),
+        AppError::PreconditionRequired => Problem::new(Code::PreconditionRequired)
+            .with_detail("read the object first and send its ETag as If-Match"),
+        AppError::NotServiceWide => Problem::new(Code::Forbidden)
+            .with_detail("this concerns the whole service; the credential is for one account"),
         AppError::RateLimited { retry_after } => Problem {
             retry_after: Some(retry_after),
             ..Problem::new(Code::RateLimited)

@@ -6,7 +6,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{hmac, rand};
-use bonafide_wire::ids::{AccountId, SecretName};
+use bonafide_wire::ids::{AccountId, CredentialId, SecretName};
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -38,6 +38,10 @@ impl Label {
 
     pub(super) fn trust_key(account: &AccountId, role: &str) -> Self {
         Self::new("trust-key", account, role)
+    }
+
+    pub(super) fn reply(credential: &CredentialId, key: &str) -> Self {
+        Self(format!("reply\0{credential}\0{key}"))
     }
 
     pub(super) fn ticket(account: &AccountId) -> Self {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bonafide_evidence::Grant;
 use bonafide_wire::bytes::Base64Url;
-use bonafide_wire::ids::{AccountId, SecretName};
+use bonafide_wire::ids::{AccountId, CredentialId, SecretName};
 use bonafide_wire::secret::SecretText;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -102,6 +102,26 @@ impl Keys {
                 error.into_bytes().zeroize();
                 KeyError::Unopenable
             })
+    }
+
+    /// Seals a reply kept for a repeated request: it may hold a credential's secret.
+    pub fn seal_reply(
+        &self,
+        credential: &CredentialId,
+        key: &str,
+        body: &[u8],
+    ) -> Result<SealedBytes, KeyError> {
+        self.seal(&Label::reply(credential, key), body)
+    }
+
+    /// Opens a kept reply.
+    pub fn open_reply(
+        &self,
+        credential: &CredentialId,
+        key: &str,
+        sealed: &SealedBytes,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.open(&Label::reply(credential, key), sealed)
     }
 
     /// Seals a ticket's contents for an account (W-9). A ticket proves who asks; it grants nothing.

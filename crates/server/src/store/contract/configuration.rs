@@ -114,7 +114,7 @@ pub(crate) async fn a_reply_is_kept_with_its_change_or_not_at_all(store: Opened)
         request_sha256: [1; 32],
         status: 201,
         body: "{}".to_owned(),
-        expires_at: 100,
+        expires_at: 1_764_000_100,
     };
     let mut failing = app_change(&acme, "books", Expectation::Present);
     failing.reply = Some(reply.clone());

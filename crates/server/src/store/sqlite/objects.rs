@@ -57,7 +57,7 @@ pub(super) fn commit(tx: &Connection, change: &Change) -> Result<u64, StoreError
         apply(tx, write)?;
     }
     if let Some(reply) = &change.reply {
-        sessions::record_reply(tx, reply)?;
+        sessions::record_reply(tx, reply, change.audit.at)?;
     }
     audit::append(tx, core::slice::from_ref(&change.audit))?;
     let version = before.saturating_add(1);

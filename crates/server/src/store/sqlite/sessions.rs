@@ -73,7 +73,15 @@ pub(super) fn close(
 }
 
 /// Keeps the reply of a change, so that the same request again changes nothing and hears the same.
-pub(super) fn record_reply(tx: &Connection, reply: &RecordedReply) -> Result<(), StoreError> {
+pub(super) fn record_reply(
+    tx: &Connection,
+    reply: &RecordedReply,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "DELETE FROM replies WHERE credential = ?1 AND key = ?2 AND expires_at <= ?3",
+    )?
+    .execute(params![reply.key.credential.as_str(), reply.key.key, now])?;
     tx.prepare_cached(
         "INSERT INTO replies (credential, key, request_sha256, status, body, expires_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

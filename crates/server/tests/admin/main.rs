@@ -1,0 +1,13 @@
+//! The admin side through its real router, on a real SQLite store.
+#![expect(
+    clippy::unwrap_used,
+    clippy::string_slice,
+    reason = "a test that is wrong about its own data should fail loudly"
+)]
+
+mod authz;
+mod harness;
+mod isolation;
+mod nouns;
+mod openapi;
+mod sessions;
