@@ -107,7 +107,7 @@ pub(crate) fn trust(config: &SdkConfig, etag: Option<String>) -> ServiceRequest 
 /// Reads an answer, or the problem that came instead.
 pub(crate) fn read<T: DeserializeOwned>(response: &ServiceResponse) -> Result<T, Failure> {
     if !is_success(response) {
-        return Err(problem(response));
+        return Err(Failure::of_response(response));
     }
     serde_json::from_slice(&response.body).map_err(|_| malformed().into())
 }
@@ -135,7 +135,7 @@ pub(crate) fn trust_answer(response: ServiceResponse) -> Result<TrustAnswer, Fai
             bytes: response.body,
             etag: response.etag,
         }),
-        _ => Err(problem(&response)),
+        _ => Err(Failure::of_response(&response)),
     }
 }
 
@@ -143,14 +143,17 @@ fn is_success(response: &ServiceResponse) -> bool {
     (200..300).contains(&response.status)
 }
 
-fn problem(response: &ServiceResponse) -> Failure {
-    let Ok(mut problem) = serde_json::from_slice::<Problem>(&response.body) else {
-        return malformed().into();
-    };
-    problem.retry_after = problem.retry_after.or(response.retry_after);
-    Failure {
-        error: SdkError::from_problem(&problem),
-        ticket: problem.ticket,
+impl Failure {
+    /// The failure that an answer other than success tells.
+    pub fn of_response(response: &ServiceResponse) -> Self {
+        let Ok(mut problem) = serde_json::from_slice::<Problem>(&response.body) else {
+            return malformed().into();
+        };
+        problem.retry_after = problem.retry_after.or(response.retry_after);
+        Self {
+            error: SdkError::from_problem(&problem),
+            ticket: problem.ticket,
+        }
     }
 }
 

@@ -1,0 +1,7 @@
+//! The machine, event by event: every interleaving that matters, as a script.
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod any_order;
+mod flight;
+mod script;
+mod trust;
