@@ -54,6 +54,9 @@ impl Tag {
     pub(crate) const BOOLEAN: Self = Self::primitive(1);
     pub(crate) const INTEGER: Self = Self::primitive(2);
     pub(crate) const OCTET_STRING: Self = Self::primitive(4);
+    pub(crate) const BIT_STRING: Self = Self::primitive(3);
+    pub(crate) const NULL: Self = Self::primitive(5);
+    pub(crate) const OBJECT_IDENTIFIER: Self = Self::primitive(6);
     pub(crate) const ENUMERATED: Self = Self::primitive(10);
     pub(crate) const SEQUENCE: Self = Self::constructed(16);
     pub(crate) const SET: Self = Self::constructed(17);
@@ -63,6 +66,17 @@ impl Tag {
             class: Class::Universal,
             constructed: false,
             number,
+        }
+    }
+
+    /// DER knows no constructed strings (X.690 section 10.2), and a SEQUENCE that calls itself primitive
+    /// hides its members from whoever walks the tree.
+    const fn has_der_form(self) -> bool {
+        match (self.class, self.number) {
+            (Class::Universal, 0) => false,
+            (Class::Universal, 8 | 11 | 16 | 17) => self.constructed,
+            (Class::Universal, _) => !self.constructed,
+            _ => true,
         }
     }
 
@@ -186,14 +200,16 @@ impl<'a> Reader<'a> {
             0x1F => self.high_tag_number()?,
             low => u32::from(low),
         };
-        if class == Class::Universal && number == 0 {
-            return Err(DerFault::TagForm);
-        }
-        Ok(Tag {
+        let tag = Tag {
             class,
             constructed: lead & 0x20 != 0,
             number,
-        })
+        };
+        if tag.has_der_form() {
+            Ok(tag)
+        } else {
+            Err(DerFault::TagForm)
+        }
     }
 
     /// At most four base-128 digits: no ASN.1 module of ours comes near 2^28.
@@ -280,7 +296,7 @@ mod tests {
 
     #[test]
     fn refuses_each_sloppy_header_by_its_own_fault() {
-        let cases: [(&[u8], DerFault); 11] = [
+        let cases: [(&[u8], DerFault); 13] = [
             (&[], DerFault::Truncated),
             (&[0x30], DerFault::Truncated),
             (&[0x30, 0x80, 0, 0], DerFault::IndefiniteLength),
@@ -290,6 +306,8 @@ mod tests {
             (&[0x04, 0x85, 1, 0, 0, 0, 0], DerFault::Truncated),
             (&[0x04, 0x84, 0x7F, 0xFF, 0xFF, 0xFF], DerFault::Truncated),
             (&[0x00, 0x00], DerFault::TagForm),
+            (&[0x10, 0x00], DerFault::TagForm),
+            (&[0x24, 0x00], DerFault::TagForm),
             (&[0xBF, 0x80, 0x01, 0x00], DerFault::TagForm),
             (&[0xBF, 0x1E, 0x00], DerFault::TagForm),
         ];

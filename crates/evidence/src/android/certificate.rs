@@ -13,7 +13,7 @@ use x509_parser::prelude::{X509Certificate, X509CertificateParser};
 
 use super::SerialNumber;
 use super::signature::{IssuerKey, SignatureAlgorithm, SignatureFault};
-use crate::der::{self, DerFault};
+use crate::der::{self, DerFault, Tag};
 use crate::{Reject, UnixTime};
 
 /// `id-android-key-attestation`, the extension that holds the key description.
@@ -32,6 +32,7 @@ pub(super) struct Certificate<'a> {
     /// Counted from the leaf, for refusals.
     position: usize,
     description: Option<&'a [u8]>,
+    envelope: Envelope<'a>,
 }
 
 impl<'a> Certificate<'a> {
@@ -47,10 +48,12 @@ impl<'a> Certificate<'a> {
             return Err(malformed(DerFault::TrailingBytes.as_str()));
         }
         let description = description(&parsed, position)?;
+        let envelope = Envelope::open(der).map_err(|fault| malformed(fault.as_str()))?;
         Ok(Self {
             parsed,
             position,
             description,
+            envelope,
         })
     }
 
@@ -126,25 +129,52 @@ impl<'a> Certificate<'a> {
     /// `None` is a key with which no attestation is signed.
     pub(super) fn is_signed_by(&self, key: Option<&IssuerKey>) -> Result<(), Reject> {
         let position = self.position;
-        let outer = &self.parsed.signature_algorithm;
-        if outer.algorithm != self.parsed.tbs_certificate.signature.algorithm {
+        let inner = &self.parsed.tbs_certificate.signature;
+        if inner.algorithm.as_bytes() != self.envelope.algorithm {
             return Err(Reject::SignatureAlgorithmMismatch { position });
         }
         let unsupported = Reject::SignatureAlgorithmUnsupported { position };
-        let algorithm = SignatureAlgorithm::of(outer).ok_or(unsupported.clone())?;
-        let signature = &self.parsed.signature_value;
-        if signature.unused_bits != 0 {
-            return Err(Reject::SignatureInvalid { position });
-        }
+        let algorithm = SignatureAlgorithm::of(inner).ok_or(unsupported.clone())?;
         let key = key.ok_or(unsupported.clone())?;
         key.verify(
             algorithm,
             self.parsed.tbs_certificate.as_ref(),
-            &signature.data,
+            self.envelope.signature,
         )
         .map_err(|fault| match fault {
             SignatureFault::Unsupported => unsupported,
             SignatureFault::Invalid => Reject::SignatureInvalid { position },
+        })
+    }
+}
+
+/// What stands outside the signed part, and so is covered by no signature: read here with care, since
+/// x509-parser takes both members under some other tags too.
+struct Envelope<'a> {
+    /// Object identifier of the algorithm.
+    algorithm: &'a [u8],
+    signature: &'a [u8],
+}
+
+impl<'a> Envelope<'a> {
+    /// `Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue BIT STRING }`
+    fn open(der: &'a [u8]) -> Result<Self, DerFault> {
+        let mut members = der::sole(der, Tag::SEQUENCE)?;
+        members.expect(Tag::SEQUENCE)?;
+        let mut identifier = members.expect(Tag::SEQUENCE)?.reader();
+        let algorithm = identifier.expect(Tag::OBJECT_IDENTIFIER)?.content;
+        if !identifier.is_empty() {
+            identifier.expect(Tag::NULL)?;
+        }
+        identifier.finish()?;
+        // The first byte counts unused bits, of which a signature has none.
+        let Some((0, signature)) = members.expect(Tag::BIT_STRING)?.content.split_first() else {
+            return Err(DerFault::UnexpectedTag);
+        };
+        members.finish()?;
+        Ok(Self {
+            algorithm,
+            signature,
         })
     }
 }

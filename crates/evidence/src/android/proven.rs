@@ -202,6 +202,25 @@ impl RecentAuthorities {
     }
 }
 
+impl RecentAuthorities {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        let generations = self
+            .generations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        generations
+            .young
+            .len()
+            .saturating_add(generations.old.len())
+    }
+
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Generations {
     fn keep(&mut self, identity: Sha256Digest, found: Arc<ProvenAuthorities>, capacity: usize) {
         if self.young.len() >= capacity {

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use bonafide_evidence::android::{ApplicationId, RevocationList};
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, Evidence, ExpectedChallenge, Facts, Finding,
-    Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Sha256Digest, appraise, verify,
+    Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, Sha256Digest, appraise,
+    verify,
 };
 
-use super::report::{self, Report, not_compared};
+use super::report::{self, Report, Step, not_compared};
 use super::{Shared, input};
 use crate::error::{Exit, Failure};
 
@@ -62,11 +63,7 @@ pub(super) fn judge(args: &Args) -> Result<Report, Failure> {
     };
     match verify(&Evidence::AndroidKey { chain: &chain }, &context) {
         Err(reject) => {
-            let steps = if args.shared.explain {
-                report::rules(Err(&reject))
-            } else {
-                Vec::new()
-            };
+            let steps = args.rules(Err(&reject));
             let mut notes = args.notes();
             if args.challenge.is_none() {
                 notes.push(not_compared(
@@ -126,17 +123,30 @@ impl Args {
         };
         let shown = serde_json::to_value(facts)
             .map_err(|error| Failure::new(Exit::Refused, format!("facts: {error}")))?;
-        let steps = if self.shared.explain {
-            let mut steps = report::rules(Ok(()));
+        let mut steps = self.rules(Ok(()));
+        if self.shared.explain {
             steps.extend(report::checks(&appraisal, policy));
-            steps
-        } else {
-            Vec::new()
-        };
+        }
         let verdict = appraise(&appraisal, policy);
         Ok(Report::judged(KIND, shown, verdict)
             .noting(self.notes())
             .explained(steps))
+    }
+
+    /// The account of authentication, where one is wanted. Whether the key is of use is nobody's question
+    /// here.
+    fn rules(&self, outcome: Result<(), &Reject>) -> Vec<Step> {
+        if !self.shared.explain {
+            return Vec::new();
+        }
+        let mut left_out = vec!["key-algorithm-unsupported"];
+        if self.challenge.is_none() {
+            left_out.push("challenge-mismatch");
+        }
+        if self.shared.revocations.is_none() {
+            left_out.push("certificate-revoked");
+        }
+        report::rules(outcome, &left_out)
     }
 
     /// One registration from the options; what is left out is taken from the evidence, so that it

@@ -180,8 +180,9 @@ fn text(value: &Value) -> String {
 }
 
 /// The account of authentication: which rules held, which was broken, which were not reached. Rules of
-/// one stage are looked at certificate by certificate, so beside a broken one they are left open.
-pub(super) fn rules(outcome: Result<(), &Reject>) -> Vec<Step> {
+/// one stage are looked at certificate by certificate, so beside a broken one they are left open. What the
+/// caller did not ask for is no rule that held.
+pub(super) fn rules(outcome: Result<(), &Reject>, left_out: &[&str]) -> Vec<Step> {
     let broken = outcome.err().and_then(|reject| {
         let rule = Reject::RULES
             .iter()
@@ -194,6 +195,7 @@ pub(super) fn rules(outcome: Result<(), &Reject>) -> Vec<Step> {
             name: rule.code,
             demand: rule.demand.to_owned(),
             outcome: match broken {
+                _ if left_out.contains(&rule.code) => "not compared".to_owned(),
                 None => "held".to_owned(),
                 Some((_, reject)) if reject.code() == rule.code => format!("BROKEN: {reject}"),
                 Some((stage, _)) if rule.stage < stage => "held".to_owned(),
@@ -222,6 +224,7 @@ fn outcome(explanation: &Explanation) -> String {
     match (explanation.mode, found.is_empty()) {
         (Mode::Off, true) => "off; would be clear".to_owned(),
         (Mode::Off, false) => format!("off; would find {}", found.join("; ")),
+        (_, true) if explanation.input == "NotMeasured" => "not measured".to_owned(),
         (_, true) => "clear".to_owned(),
         (mode, false) => format!("{mode}: {}", found.join("; ")),
     }
