@@ -114,6 +114,34 @@ pub(crate) fn name_attribute(name: &[u8], wanted: &str) -> Option<String> {
         .map(|(_, value)| value)
 }
 
+/// Whether two distinguished names are the same: as X.500 compares them, without case, string type and extra spaces.
+pub(crate) fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    let canonical = |name| -> Vec<(String, String)> {
+        attributes(name)
+            .into_iter()
+            .map(|(oid, value)| {
+                let words: Vec<_> = value.split_whitespace().map(str::to_lowercase).collect();
+                (oid, words.join(" "))
+            })
+            .collect()
+    };
+    one == other || canonical(one) == canonical(other)
+}
+
+/// Whether two INTEGERs are the same number, written with as many leading bytes as one likes.
+pub(crate) fn is_same_number(one: &[u8], other: &[u8]) -> bool {
+    let negative = |number: &[u8]| number.first().is_some_and(|byte| byte & 0x80 != 0);
+    let trimmed = |number: &[u8], fill: u8| -> Vec<u8> {
+        number
+            .iter()
+            .copied()
+            .skip_while(|byte| *byte == fill)
+            .collect()
+    };
+    let fill = if negative(one) { 0xff } else { 0 };
+    negative(one) == negative(other) && trimmed(one, fill) == trimmed(other, fill)
+}
+
 fn attributes(name: &[u8]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let Some(mut sets) = Reader::new(name).sequence() else {

@@ -97,7 +97,23 @@ codes! {
     PastSignersMany = "past-signers-many", Reject, "Several signers for older Android beside a v3 signer, which can only follow a single one.";
     SchemesSignersDiffer = "schemes-signers-differ", Reject, "The v1 and v2 signatures are by different signers.";
     MinSchemeForTarget = "min-scheme-for-target", Reject, "Apps that target Android 11 or sandbox version 2 need a v2 or newer signature.";
-    V1NotChecked = "v1-not-checked", NotChecked, "Only a v1 (JAR) signature counts on these Android levels, and it was not verified.";
+    UnsignedBelow = "unsigned-below", Warning, "No signature counts on the oldest of the Android levels asked about: the app does not install there.";
+    // v1
+    JarManifestMalformed = "jar-manifest-malformed", Reject, "META-INF/MANIFEST.MF cannot be read, or has two sections or attributes of one name.";
+    JarEntryMissing = "jar-entry-missing", Reject, "META-INF/MANIFEST.MF describes an entry that is not there.";
+    JarFileMalformed = "jar-file-malformed", Reject, "A signature file (.SF) cannot be read.";
+    JarBlockMalformed = "jar-block-malformed", Reject, "A signature block (.RSA, .DSA, .EC) is not the PKCS#7 it must be.";
+    JarBlockWithoutFile = "jar-block-without-file", Warning, "A signature block has no signature file beside it; Android passes over it.";
+    JarSignerIgnored = "jar-signer-ignored", Warning, "Android passes over this signature file, whatever it says.";
+    JarAlgorithmUnsupported = "jar-algorithm-unsupported", Reject, "Some of the Android levels asked about do not know this pair of digest and signature algorithm.";
+    JarFirstSignerFails = "jar-first-signer-fails", Reject, "The first signer in a signature block does not verify, a later one does: older and newer Android take different signers.";
+    JarAttributesUnsafe = "jar-attributes-unsafe", Reject, "Before Android 4.4 signed attributes protect nothing: the app's files could be changed.";
+    CertificateUnsuitable = "certificate-unsuitable", Reject, "The certificate forbids its key to sign, or has a critical extension that Android does not know.";
+    JarDigestWrong = "jar-digest-wrong", Reject, "What was signed in v1 is not what the archive holds.";
+    JarDigestsDisagree = "jar-digests-disagree", Reject, "An entry has several digests in META-INF/MANIFEST.MF and not all are right: older and newer Android would judge it differently.";
+    JarEntryUnsigned = "jar-entry-unsigned", Reject, "An entry is not covered by the v1 signature.";
+    JarEntrySignersDiffer = "jar-entry-signers-differ", Reject, "Different entries are signed by different signers.";
+    JarUnprotectedEntry = "jar-unprotected-entry", Info, "A file below META-INF belongs to no signature; under v1 alone anybody can change it.";
     // The manifest
     ManifestMissing = "manifest-missing", Reject, "There is no AndroidManifest.xml.";
     ManifestMalformed = "manifest-malformed", Reject, "AndroidManifest.xml is not readable binary XML.";
@@ -106,6 +122,9 @@ codes! {
     Debuggable = "debuggable", Warning, "The app can be debugged on any device; secrets in its memory can be read.";
     TestOnly = "test-only", Warning, "The app is marked as a test build.";
     SharedUserId = "shared-user-id", Warning, "The app shares its user id with others, so evidence may name their packages too.";
+    // Provenance
+    SourceStampInvalid = "source-stamp-invalid", Warning, "The source stamp (a store's note that it made this file) does not hold. It never decides about the app.";
+    SourceStampMissing = "source-stamp-missing", Warning, "The archive announces a source stamp, and there is none.";
     // Weaknesses that Android tolerates
     WeakKey = "weak-key", Warning, "A signing key is too short or of a kind that is no longer trusted.";
     WeakDigest = "weak-digest", Warning, "A signature rests on MD5 or SHA-1.";

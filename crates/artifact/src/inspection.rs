@@ -132,6 +132,15 @@ impl SignedRange {
     }
 }
 
+/// A verified source stamp: who says to have made the file. Provenance, never identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceStamp {
+    /// SHA-256 of the stamp's certificate.
+    pub certificate: Sha256Digest,
+    /// When it was made, in seconds since 1970, if it says so.
+    pub made_at: Option<i64>,
+}
+
 /// The verdict for a range of Android levels alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Level {
@@ -264,6 +273,7 @@ pub struct Inspection {
     pub(crate) signed: Vec<SignedRange>,
     pub(crate) certificates: Vec<CertificateSummary>,
     pub(crate) levels: Vec<Level>,
+    pub(crate) source_stamp: Option<SourceStamp>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -316,6 +326,11 @@ impl Inspection {
     /// The verdict for each range of Android levels alone. The whole is refused if one of them is.
     pub fn levels(&self) -> &[Level] {
         &self.levels
+    }
+
+    /// The source stamp, if there is one and it holds.
+    pub const fn source_stamp(&self) -> Option<&SourceStamp> {
+        self.source_stamp.as_ref()
     }
 
     /// Everything that was noticed, the heaviest first.

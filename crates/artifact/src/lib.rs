@@ -2,7 +2,7 @@
 #![deny(clippy::indexing_slicing)]
 #![expect(
     dead_code,
-    reason = "the reader of PKCS#7, on which v1 verification is to stand"
+    reason = "parts that v4, source stamps and iOS apps stand on"
 )]
 
 mod apk;
@@ -12,7 +12,9 @@ mod cursor;
 mod der;
 mod finding;
 mod inspection;
+mod jar;
 mod manifest;
+mod pkcs7;
 mod public_key;
 mod source;
 mod zip;
@@ -22,7 +24,7 @@ use std::io;
 pub use finding::{ApiRange, Code, Finding, LATEST_API, Severity};
 pub use inspection::{
     AppFacts, CertificateSummary, Identity, Inspection, Kind, Level, Scheme, Sha256Digest,
-    SignedRange, Verdict,
+    SignedRange, SourceStamp, Verdict,
 };
 pub use source::{FileSource, Source};
 
@@ -108,6 +110,7 @@ impl Inspection {
             signed: Vec::new(),
             certificates: Vec::new(),
             levels: Vec::new(),
+            source_stamp: None,
             findings,
         })
     }

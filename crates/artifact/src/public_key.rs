@@ -36,6 +36,18 @@ impl Hash {
         }
     }
 
+    /// A running hash, for data that comes in pieces.
+    pub(crate) fn hasher(self) -> Box<dyn sha2::digest::DynDigest> {
+        match self {
+            Self::Md5 => Box::new(md5::Md5::new()),
+            Self::Sha1 => Box::new(sha1::Sha1::new()),
+            Self::Sha224 => Box::new(sha2::Sha224::new()),
+            Self::Sha256 => Box::new(sha2::Sha256::new()),
+            Self::Sha384 => Box::new(sha2::Sha384::new()),
+            Self::Sha512 => Box::new(sha2::Sha512::new()),
+        }
+    }
+
     pub(crate) const fn is_weak(self) -> bool {
         matches!(self, Self::Md5 | Self::Sha1)
     }

@@ -33,6 +33,16 @@ impl Source for [u8] {
     }
 }
 
+impl Source for &[u8] {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, into)
+    }
+}
+
 impl Source for Vec<u8> {
     fn size(&self) -> u64 {
         self.as_slice().size()

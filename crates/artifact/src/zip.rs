@@ -24,8 +24,6 @@ const FLAG_ENCRYPTED: u16 = 0x0001;
 const FLAG_DESCRIPTOR: u16 = 0x0008;
 /// 65,535 entries with names and extra fields of 500 bytes each: more than any app has, less than hurts.
 const MAX_DIRECTORY_BYTES: u64 = 32 << 20;
-/// How many bytes one inspection may inflate in sum. Honest apps stay far below; bombs are made to exceed everything.
-const MAX_INFLATED_BYTES: u64 = 16 << 30;
 
 /// One entry, as the central directory has it.
 #[derive(Clone, Debug)]
@@ -437,26 +435,24 @@ fn check_overlaps(entries: &[Entry]) -> Check<()> {
 #[derive(Debug)]
 pub(crate) struct Allowance(u64);
 
-impl Default for Allowance {
-    fn default() -> Self {
-        Self(MAX_INFLATED_BYTES)
+impl Allowance {
+    /// Honest apps expand a few times; deflate alone reaches a thousand times. So that a small bomb stays small, the
+    /// allowance grows with the file.
+    pub(crate) fn for_file(size: u64) -> Self {
+        Self(size.saturating_mul(64).saturating_add(128 << 20))
+    }
+
+    /// Uses up this much, if it is there.
+    pub(crate) fn take(&mut self, bytes: u64) -> Option<()> {
+        self.0 = self.0.checked_sub(bytes)?;
+        Some(())
     }
 }
 
 /// Expands one entry into `sink`, checking size and checksum. Method 0 is stored, every other is deflate, as on Android.
-pub(crate) fn expand(
-    source: &dyn Source,
-    entry: &Entry,
-    allowance: &mut Allowance,
-    sink: &mut dyn Write,
-) -> Check<()> {
-    if entry.uncompressed > allowance.0 {
-        return broken(
-            Code::ZipBudget,
-            format!("{}: expands too far", entry.display_name()),
-        );
-    }
-    allowance.0 = allowance.0.saturating_sub(entry.uncompressed);
+///
+/// What it may cost has been taken from an [`Allowance`] before.
+pub(crate) fn expand(source: &dyn Source, entry: &Entry, sink: &mut dyn Write) -> Check<()> {
     let raw = SourceReader {
         source,
         position: entry.data,
@@ -493,7 +489,7 @@ pub(crate) fn expand_to_vec(
     allowance: &mut Allowance,
     cap: u64,
 ) -> Check<Vec<u8>> {
-    if entry.uncompressed > cap {
+    if entry.uncompressed > cap || allowance.take(entry.uncompressed).is_none() {
         return broken(
             Code::ZipBudget,
             format!(
@@ -504,7 +500,7 @@ pub(crate) fn expand_to_vec(
         );
     }
     let mut bytes = Vec::new();
-    expand(source, entry, allowance, &mut bytes)?;
+    expand(source, entry, &mut bytes)?;
     Ok(bytes)
 }
 

@@ -182,7 +182,7 @@ fn chunked<H: Digest>(source: &dyn Source, sections: &Sections) -> io::Result<Ve
 }
 
 /// Runs `work` over all items on a few threads; each keeps one buffer, so that memory stays constant.
-fn in_parallel<I: Sync, O: Send>(
+pub(crate) fn in_parallel<I: Sync, O: Send>(
     items: &[I],
     work: impl for<'b> Fn(&'b I, &'b mut Vec<u8>) -> io::Result<O> + Sync,
 ) -> io::Result<Vec<O>> {

@@ -12,23 +12,46 @@ use crate::apk::{Apk, Outcome};
 use crate::certificate::Certificate;
 use crate::finding::{ApiRange, Code, Finding, LATEST_API, Severity};
 use crate::inspection::{Level, Scheme, SignedRange, Verdict};
+use crate::jar::Judgement;
 
 const ATTRIBUTE_STRIPPING_PROTECTION: u32 = 0xbeef_f00d;
 const V2_SINCE: u32 = 24;
 const V3_SINCE: u32 = 28;
 const V31_SINCE: u32 = 33;
 const V32_SINCE: u32 = 37;
+/// Where the rules change: those of v1 below 24, then the first level of each newer scheme.
+const STARTS: [u32; 10] = [
+    9, 18, 19, 21, 22, V2_SINCE, 26, V3_SINCE, V31_SINCE, V32_SINCE,
+];
 /// Apps that target it need v2 or newer.
 const V2_REQUIRED_TARGET: u32 = 30;
 
-/// The findings that hold somewhere in `range`.
-pub(crate) fn evaluate(apk: &Apk, range: ApiRange) -> Vec<Finding> {
+/// What holds for a range of levels.
+#[derive(Debug)]
+pub(crate) struct Evaluated {
+    pub(crate) findings: Vec<Finding>,
+    /// The schemes that count somewhere in the range and hold, oldest first.
+    pub(crate) schemes: Vec<Scheme>,
+    /// Who signed by v1, where v1 counts.
+    pub(crate) v1: Vec<Certificate>,
+}
+
+/// The verdict on all levels of `range` together.
+pub(crate) fn evaluate(apk: &Apk, range: ApiRange) -> Evaluated {
     let mut evaluation = Evaluation {
         apk,
         range,
         found: Vec::new(),
         findings: Vec::new(),
+        v1: Vec::new(),
     };
+    if apk.block_is_broken {
+        return Evaluated {
+            findings: Vec::new(),
+            schemes: Vec::new(),
+            v1: Vec::new(),
+        };
+    }
     evaluation.hybrid();
     if range.to >= V31_SINCE {
         evaluation.rotated();
@@ -39,12 +62,54 @@ pub(crate) fn evaluate(apk: &Apk, range: ApiRange) -> Vec<Finding> {
     if range.to >= V2_SINCE {
         evaluation.v2();
     }
-    if range.from < V2_SINCE || evaluation.found.is_empty() {
-        evaluation.v1();
-    }
+    evaluation.v1();
     evaluation.consistency();
     evaluation.targets();
-    evaluation.findings
+    let mut schemes: Vec<Scheme> = evaluation
+        .found
+        .iter()
+        .copied()
+        .filter(|scheme| evaluation.holds(*scheme))
+        .collect();
+    schemes.sort_unstable();
+    Evaluated {
+        findings: evaluation.findings,
+        schemes,
+        v1: evaluation.v1,
+    }
+}
+
+/// Whether a v1 signature decides anywhere in `range`: below 24 always, above only where nothing newer is.
+pub(crate) fn v1_counts(apk: &Apk, range: ApiRange) -> bool {
+    if apk.block_is_broken {
+        return false;
+    }
+    let newer = apk.schemes.keys().any(|scheme| *scheme != Scheme::V32);
+    range.from < V2_SINCE || !newer || v1_gap(apk, range).is_some()
+}
+
+/// The levels before 28 where an APK with a v3 but without a v2 signature has nothing but v1.
+fn v1_gap(apk: &Apk, range: ApiRange) -> Option<ApiRange> {
+    let only_v3 = apk.schemes.contains_key(&Scheme::V3) && !apk.schemes.contains_key(&Scheme::V2);
+    let gap = ApiRange::new(
+        range.from.max(V2_SINCE),
+        range.to.min(V3_SINCE.saturating_sub(1)),
+    );
+    (only_v3 && gap.from <= gap.to).then_some(gap)
+}
+
+fn judge_v1(apk: &Apk, range: ApiRange, found: &[Scheme]) -> Judgement {
+    match &apk.jar {
+        Some(jar) => jar.judge(range, found),
+        None if apk.jar_findings.is_empty() => Judgement {
+            certificates: Vec::new(),
+            findings: vec![Finding::new(Code::NoSignature, "")],
+        },
+        None => Judgement {
+            certificates: Vec::new(),
+            findings: apk.jar_findings.clone(),
+        },
+    }
 }
 
 struct Evaluation<'a> {
@@ -52,6 +117,7 @@ struct Evaluation<'a> {
     range: ApiRange,
     found: Vec<Scheme>,
     findings: Vec<Finding>,
+    v1: Vec<Certificate>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -180,42 +246,60 @@ impl<'a> Evaluation<'a> {
     }
 
     fn v1(&mut self) {
-        let api = if self.found.is_empty() {
-            self.range
-        } else {
-            ApiRange::new(
-                self.range.from,
-                self.range.to.min(V2_SINCE.saturating_sub(1)),
-            )
-        };
-        if !self.adopt(Scheme::V1, api) && self.outcome(Scheme::V1).is_none() {
-            self.findings
-                .push(Finding::new(Code::NoSignature, "").on(api));
+        if self.range.from < V2_SINCE || self.found.is_empty() {
+            let api = if self.found.is_empty() {
+                self.range
+            } else {
+                ApiRange::new(
+                    self.range.from,
+                    self.range.to.min(V2_SINCE.saturating_sub(1)),
+                )
+            };
+            let judgement = judge_v1(self.apk, self.range, &self.found);
+            self.adopt_v1(judgement, api);
+        } else if let Some(gap) = v1_gap(self.apk, self.range) {
+            if self.apk.jar.is_some() || !self.apk.jar_findings.is_empty() {
+                let judgement = judge_v1(self.apk, gap, &[]);
+                self.adopt_v1(judgement, gap);
+            } else {
+                self.findings
+                    .push(Finding::new(Code::UnsignedBelow, "").on(gap));
+            }
+        }
+    }
+
+    fn adopt_v1(&mut self, judgement: Judgement, api: ApiRange) {
+        self.push_on(api, judgement.findings);
+        self.v1 = judgement.certificates;
+        self.found.push(Scheme::V1);
+    }
+
+    fn holds(&self, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::V1 => !self.v1.is_empty(),
+            other => self.found.contains(&other) && self.outcome(other).is_some_and(Outcome::holds),
         }
     }
 
     /// The signers for older Android must be the root of what newer Android sees.
     fn consistency(&mut self) {
-        let holds = |scheme| {
-            self.found.contains(&scheme) && self.outcome(scheme).is_some_and(Outcome::holds)
-        };
-        let certificates = |scheme| -> Vec<&Certificate> {
-            self.signers(scheme)
-                .iter()
-                .filter_map(Signer::certificate)
-                .collect()
-        };
+        let v2: Vec<&Certificate> = self
+            .signers(Scheme::V2)
+            .iter()
+            .filter_map(Signer::certificate)
+            .collect();
+        let v1: Vec<&Certificate> = self.v1.iter().collect();
         let mut findings = Vec::new();
-        let (v1, v2) = (holds(Scheme::V1), holds(Scheme::V2));
-        if v1 && v2 {
-            let (old, new) = (certificates(Scheme::V1), certificates(Scheme::V2));
-            if old.iter().any(|c| !new.contains(c)) || new.iter().any(|c| !old.contains(c)) {
+        if self.holds(Scheme::V1) && self.holds(Scheme::V2) {
+            let differ = v1.iter().any(|c| !v2.contains(c)) || v2.iter().any(|c| !v1.contains(c));
+            if differ {
                 findings.push(Finding::new(Code::SchemesSignersDiffer, ""));
             }
         }
-        if holds(Scheme::V3) && (v1 || v2) {
-            let past = certificates(if v1 { Scheme::V1 } else { Scheme::V2 });
-            findings.extend(self.compare_with_past(&past));
+        if self.holds(Scheme::V3) && self.holds(Scheme::V1) {
+            findings.extend(self.compare_with_past(&v1));
+        } else if self.holds(Scheme::V3) && self.holds(Scheme::V2) {
+            findings.extend(self.compare_with_past(&v2));
         }
         self.findings.extend(findings);
     }
@@ -260,7 +344,7 @@ pub(crate) fn levels(apk: &Apk, range: ApiRange, whole_file: &[Finding]) -> Vec<
     let mut levels: Vec<Level> = Vec::new();
     for api in segments(apk, range) {
         let mut findings = whole_file.to_vec();
-        findings.extend(evaluate(apk, api));
+        findings.extend(evaluate(apk, api).findings);
         if newest_signers(apk, api.from).is_some_and(|s| s.iter().any(|s| preview_only(s, api))) {
             findings.push(Finding::new(Code::DevelopmentRelease, ""));
         }
@@ -281,58 +365,70 @@ fn preview_only(signer: &Signer, api: ApiRange) -> bool {
 pub(crate) fn signed_ranges(apk: &Apk, range: ApiRange) -> Vec<SignedRange> {
     let mut ranges: Vec<SignedRange> = Vec::new();
     for api in segments(apk, range) {
-        let Some((scheme, signers)) = deciding(apk, api.from) else {
+        let Some(deciding) = deciding(apk, api) else {
             continue;
-        };
-        let current: Vec<_> = signers
-            .iter()
-            .filter_map(|s| s.certificate())
-            .map(Certificate::sha256)
-            .collect();
-        let history: Vec<_> = match signers.as_slice() {
-            [signer] => signer.lineage.iter().map(Certificate::sha256).collect(),
-            _ => Vec::new(),
         };
         match ranges.last_mut() {
             Some(last)
-                if (last.scheme, &last.current, &last.history) == (scheme, &current, &history) =>
+                if last.api.to.checked_add(1) == Some(api.from)
+                    && same_signers(last, &deciding) =>
             {
                 last.api.to = api.to;
             }
-            _ => ranges.push(SignedRange {
-                api,
-                scheme,
-                current,
-                history,
-            }),
+            _ => ranges.push(deciding),
         }
     }
     ranges
 }
 
-/// The scheme and the signers that decide on one level.
-fn deciding(apk: &Apk, level: u32) -> Option<(Scheme, Vec<&Signer>)> {
-    let present = |scheme, since| level >= since && apk.schemes.contains_key(&scheme);
-    let on_level = |scheme: Scheme| -> Vec<&Signer> {
-        let outcome = apk.schemes.get(&scheme);
-        outcome
-            .into_iter()
-            .flat_map(|o| &o.signers)
-            .filter(|s| decides_on(s, level))
-            .collect()
-    };
+fn same_signers(one: &SignedRange, other: &SignedRange) -> bool {
+    (one.scheme, &one.current, &one.history) == (other.scheme, &other.current, &other.history)
+}
+
+/// Who decides on one segment: the newest scheme that its levels know and that is present, and no other.
+fn deciding(apk: &Apk, api: ApiRange) -> Option<SignedRange> {
+    let digests =
+        |certificates: &[Certificate]| certificates.iter().map(Certificate::sha256).collect();
     for (scheme, since) in [
         (Scheme::V31, V31_SINCE),
         (Scheme::V3, V3_SINCE),
         (Scheme::V2, V2_SINCE),
     ] {
-        let signers = on_level(scheme);
-        if present(scheme, since) && (scheme != Scheme::V31 || !signers.is_empty()) {
-            return (!signers.is_empty()).then_some((scheme, signers));
+        let Some(outcome) = apk.schemes.get(&scheme).filter(|_| api.from >= since) else {
+            continue;
+        };
+        let signers: Vec<&Signer> = outcome
+            .signers
+            .iter()
+            .filter(|signer| decides_on(signer, api.from))
+            .collect();
+        if signers.is_empty() && scheme == Scheme::V31 {
+            continue;
         }
+        let current: Vec<Certificate> = signers
+            .iter()
+            .filter_map(|s| s.certificate().cloned())
+            .collect();
+        let history = match signers.as_slice() {
+            [signer] => digests(&signer.lineage),
+            _ => Vec::new(),
+        };
+        let range = SignedRange {
+            api,
+            scheme,
+            current: digests(&current),
+            history,
+        };
+        return (!current.is_empty()).then_some(range);
     }
-    let signers = on_level(Scheme::V1);
-    (!signers.is_empty()).then_some((Scheme::V1, signers))
+    let signers = judge_v1(apk, api, &[Scheme::V2, Scheme::V3]).certificates;
+    let range = SignedRange {
+        api,
+        scheme: Scheme::V1,
+        current: digests(&signers),
+        history: Vec::new(),
+    };
+    (!signers.is_empty()).then_some(range)
 }
 
 fn newest_signers(apk: &Apk, level: u32) -> Option<&[Signer]> {
@@ -352,10 +448,7 @@ fn segments(apk: &Apk, range: ApiRange) -> Vec<ApiRange> {
             .into_iter()
             .flatten()
     });
-    let mut starts: Vec<u32> = [V2_SINCE, V3_SINCE, V31_SINCE, V32_SINCE]
-        .into_iter()
-        .chain(own)
-        .collect();
+    let mut starts: Vec<u32> = STARTS.into_iter().chain(own).collect();
     starts.retain(|start| range.from < *start && *start <= range.to);
     starts.push(range.from);
     starts.sort_unstable();

@@ -11,6 +11,7 @@ mod lineage;
 mod rotation;
 mod signer;
 mod signing_block;
+mod source_stamp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,10 +20,12 @@ use crate::apk::algorithm::Algorithm;
 use crate::apk::content_digest::{ContentDigest, Sections};
 use crate::apk::evaluate::{evaluate, levels, signed_ranges};
 use crate::apk::signer::Signer;
-use crate::apk::signing_block::{ID_V2, ID_V3, ID_V31, ID_V32, SigningBlock};
+use crate::apk::signing_block::{ID_SOURCE_STAMP, ID_V2, ID_V3, ID_V31, ID_V32, SigningBlock};
+use crate::apk::source_stamp::Covered;
 use crate::certificate::Certificate;
-use crate::finding::{ApiRange, Check, Code, Finding, LATEST_API, settle};
-use crate::inspection::{Inspection, Kind, Scheme, Sha256Digest};
+use crate::finding::{ApiRange, Check, Code, Finding, LATEST_API, Stop, settle};
+use crate::inspection::{Inspection, Kind, Scheme, Sha256Digest, SourceStamp};
+use crate::jar::{self, Jar};
 use crate::manifest::{self, Manifest};
 use crate::source::Source;
 use crate::zip::{Allowance, Archive, expand_to_vec};
@@ -51,6 +54,12 @@ impl Outcome {
 pub(crate) struct Apk {
     pub(crate) manifest: Manifest,
     pub(crate) schemes: BTreeMap<Scheme, Outcome>,
+    /// The JAR signature, if one counts on any level and could be read.
+    pub(crate) jar: Option<Jar>,
+    /// Why it could not be read.
+    pub(crate) jar_findings: Vec<Finding>,
+    /// There is a signing block, but it is broken: whatever else there is, nobody knows what it was meant to say.
+    pub(crate) block_is_broken: bool,
 }
 
 /// Inspects an APK whose archive has been opened.
@@ -69,7 +78,9 @@ pub(crate) fn inspect(
         findings.extend(janus(source)?);
     }
     let block = SigningBlock::find(source, archive, &mut findings);
-    let block = settle(block, &mut findings)?.flatten();
+    let block = settle(block, &mut findings)?;
+    apk.block_is_broken = block.is_none();
+    let block = block.flatten();
     let sections = match &block {
         Some(block) => {
             authenticate(block, &mut apk)?;
@@ -87,7 +98,17 @@ pub(crate) fn inspect(
         compare_digests(outcome, &digests.content, sections.as_ref());
     }
     let range = range_asked(options, &apk.manifest);
-    Ok(conclude(source, &apk, (app, digests.file), range, findings))
+    if evaluate::v1_counts(&apk, range) && Jar::is_present(archive) {
+        apk.jar = settle(Jar::read(source, archive), &mut apk.jar_findings)?;
+    }
+    let stamp = match &block {
+        Some(block) => read_stamp(source, archive, block, (&apk, range), &mut findings),
+        None => Ok(None),
+    };
+    let stamp = settle(stamp, &mut findings)?.flatten();
+    let mut inspection = conclude(source, &apk, (app, digests.file), range, findings);
+    inspection.source_stamp = stamp;
+    Ok(inspection)
 }
 
 fn conclude(
@@ -104,14 +125,11 @@ fn conclude(
             format!("{} to {}", range.from, range.to),
         ));
     }
-    findings.extend(evaluate(apk, range));
+    let evaluated = evaluate(apk, range);
+    findings.extend(evaluated.findings);
     let signed = signed_ranges(apk, range);
-    let certificates = taking_part(apk);
-    findings.extend(
-        certificates
-            .iter()
-            .flat_map(|certificate| weaknesses(certificate)),
-    );
+    let certificates = taking_part(apk, evaluated.v1);
+    findings.extend(certificates.iter().flat_map(weaknesses));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity()));
     findings.dedup();
     Inspection {
@@ -119,29 +137,25 @@ fn conclude(
         artifact_sha256,
         size: source.size(),
         app,
-        schemes: apk
-            .schemes
-            .iter()
-            .filter(|(_, o)| o.holds())
-            .map(|(s, _)| *s)
-            .collect(),
+        schemes: evaluated.schemes,
         signed,
-        certificates: certificates
-            .iter()
-            .map(|certificate| certificate.summary())
-            .collect(),
+        certificates: certificates.iter().map(Certificate::summary).collect(),
         levels: levels(apk, range, &whole_file),
+        source_stamp: None,
         findings,
     }
 }
 
-/// The levels asked about: by default from the first one where a whole-file signature can count.
+/// The levels asked about: by default from the first one where a whole-file signature can count, unless the caller asks
+/// about older ones only.
 fn range_asked(options: &Options, manifest: &Manifest) -> ApiRange {
+    let to = options.max_sdk.unwrap_or(LATEST_API);
+    let floor = if to < DEFAULT_FLOOR { 1 } else { DEFAULT_FLOOR };
     ApiRange::new(
         options
             .min_sdk
-            .unwrap_or_else(|| manifest.min_sdk().max(DEFAULT_FLOOR)),
-        options.max_sdk.unwrap_or(LATEST_API),
+            .unwrap_or_else(|| manifest.min_sdk().max(floor)),
+        to,
     )
 }
 
@@ -156,10 +170,73 @@ fn read_manifest(
     let bytes = expand_to_vec(
         source,
         entry,
-        &mut Allowance::default(),
+        &mut Allowance::for_file(source.size()),
         manifest::MAX_MANIFEST_BYTES,
     )?;
     manifest::parse(&bytes, findings)
+}
+
+/// Verifies the source stamp, if the archive announces one. Faults in it are findings, nothing more.
+fn read_stamp(
+    source: &dyn Source,
+    archive: &Archive,
+    block: &SigningBlock,
+    (apk, range): (&Apk, ApiRange),
+    findings: &mut Vec<Finding>,
+) -> Check<Option<SourceStamp>> {
+    let Some(entry) = archive.find(source_stamp::CERTIFICATE_ENTRY) else {
+        return Ok(None);
+    };
+    let Some(value) = block.pair(ID_SOURCE_STAMP) else {
+        findings.push(Finding::new(Code::SourceStampMissing, ""));
+        return Ok(None);
+    };
+    let mut allowance = Allowance::for_file(source.size());
+    let announced = match expand_to_vec(source, entry, &mut allowance, 64) {
+        Err(Stop::Unreadable(error)) => return Err(error.into()),
+        Err(Stop::Broken(finding)) => {
+            findings.push(Finding::new(Code::SourceStampInvalid, finding.detail()));
+            return Ok(None);
+        }
+        Ok(bytes) => bytes,
+    };
+    let covered = stamp_covers(
+        apk,
+        range,
+        jar::manifest_sha256(source, archive, &mut allowance)?,
+    );
+    match source_stamp::verify(value, &announced, &covered) {
+        Ok(stamp) => Ok(Some(stamp)),
+        Err(finding) => {
+            findings.push(finding);
+            Ok(None)
+        }
+    }
+}
+
+fn stamp_covers(apk: &Apk, range: ApiRange, manifest_sha256: Option<Vec<u8>>) -> Covered {
+    let mut covered = Covered::default();
+    for (scheme, outcome) in &apk.schemes {
+        let signed = outcome.signers.iter().flat_map(|signer| &signer.digests);
+        let digests = signed.filter_map(|(id, digest)| {
+            Some((
+                source_stamp::digest_id(Algorithm::by_id(*id)?.content),
+                digest.clone(),
+            ))
+        });
+        covered
+            .schemes
+            .push((*scheme, source_stamp::signed_form(digests.collect())));
+    }
+    let manifest = manifest_sha256.map(source_stamp::signed_manifest);
+    if covered.schemes.is_empty() || range.from < DEFAULT_FLOOR {
+        covered
+            .schemes
+            .extend(manifest.map(|bytes| (Scheme::V1, bytes)));
+    } else {
+        covered.manifest = manifest;
+    }
+    covered
 }
 
 /// CVE-2017-13156: old Android ran a DEX file to which a whole APK had been appended. Android Studio's own tools write
@@ -261,13 +338,12 @@ fn compare_others(
 }
 
 /// All certificates that decide something, each once.
-fn taking_part(apk: &Apk) -> Vec<&Certificate> {
-    let mut certificates: Vec<&Certificate> = Vec::new();
-    for signer in apk.schemes.values().flat_map(|outcome| &outcome.signers) {
-        for certificate in rotation::history(signer) {
-            if !certificates.contains(&certificate) {
-                certificates.push(certificate);
-            }
+fn taking_part(apk: &Apk, v1: Vec<Certificate>) -> Vec<Certificate> {
+    let signers = apk.schemes.values().flat_map(|outcome| &outcome.signers);
+    let mut certificates: Vec<Certificate> = Vec::new();
+    for certificate in signers.flat_map(rotation::history).cloned().chain(v1) {
+        if !certificates.contains(&certificate) {
+            certificates.push(certificate);
         }
     }
     certificates
