@@ -6,10 +6,15 @@
 //! What decides trust lives in the pure crates below.
 
 pub mod app;
+mod background;
 pub mod clock;
 pub mod config;
 pub mod http;
 pub mod keys;
+pub mod serve;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod tls;
+
+pub use serve::{Running, ServeOptions, Server, StartError, Transport};

@@ -37,7 +37,7 @@ pub async fn rotate(
         match in_state(account, SigningKeyState::Published) {
             None => publish(service, scope, now),
             Some((kid, key)) if key.created_at.saturating_add(PUBLISHED_SECONDS) <= now => {
-                promote(scope, account, kid, key)
+                promote(service, scope, account, kid, key)
             }
             Some((kid, key)) => {
                 let ready = key.created_at.saturating_add(PUBLISHED_SECONDS);
@@ -59,22 +59,18 @@ fn publish(service: &Service, scope: &Scope, now: i64) -> Result<Step<SigningKey
 }
 
 fn promote(
+    service: &Service,
     scope: &Scope,
     account: &AccountConfig,
     kid: &str,
     key: &SigningKey,
 ) -> Result<Step<SigningKeyView>, AppError> {
-    let promoted = SigningKey {
-        state: SigningKeyState::Active,
-        ..key.clone()
-    };
+    let now = service.now();
+    let promoted = key.moved_to(SigningKeyState::Active, now);
     let mut step = Step::new("signing-key.activated", kid, view(kid, &promoted))
         .write(put(scope, kid, &promoted)?);
     if let Some((old, key)) = in_state(account, SigningKeyState::Active) {
-        let retiring = SigningKey {
-            state: SigningKeyState::Retiring,
-            ..key.clone()
-        };
+        let retiring = key.moved_to(SigningKeyState::Retiring, now);
         step = step
             .write(put(scope, old, &retiring)?)
             .details(serde_json::json!({ "retiring": old }));

@@ -1,0 +1,88 @@
+//! What the service does without being asked: follows other nodes' changes, keeps trust metadata and signing
+//! keys fresh, writes verdicts down, forgets what has expired.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bonafide_evidence::android::RevocationList;
+
+use crate::app::{Service, upkeep};
+use crate::tasks::{StopSignal, Tasks};
+
+/// Other nodes' changes are in force after at most this and one reload.
+const POLL: Duration = Duration::from_millis(250);
+/// How often trust metadata and signing keys are looked at.
+const UPKEEP: Duration = Duration::from_mins(1);
+const PRUNE: Duration = Duration::from_mins(10);
+const REVOCATIONS: Duration = Duration::from_mins(1);
+
+/// Starts every background task.
+pub(crate) fn start(tasks: &mut Tasks, service: &Arc<Service>, revocations: Option<&PathBuf>) {
+    let shared = Arc::clone(service);
+    tasks.spawn("record-verdicts", move |stop| {
+        let service = Arc::clone(&shared);
+        async move { service.recorder().run(service.store(), stop).await }
+    });
+    let shared = Arc::clone(service);
+    tasks.spawn("follow-changes", move |stop| {
+        follow_changes(Arc::clone(&shared), stop)
+    });
+    let shared = Arc::clone(service);
+    tasks.spawn("upkeep", move |stop| upkeep(Arc::clone(&shared), stop));
+    let shared = Arc::clone(service);
+    tasks.spawn("prune", move |stop| prune(Arc::clone(&shared), stop));
+    if let Some(path) = revocations.cloned() {
+        let shared = Arc::clone(service);
+        tasks.spawn("revocations", move |stop| {
+            follow_revocations(Arc::clone(&shared), path.clone(), stop)
+        });
+    }
+}
+
+async fn follow_changes(service: Arc<Service>, mut stop: StopSignal) {
+    while stop.sleep(POLL).await {
+        match service.refresh().await {
+            Ok(_) => service.store_health().up(),
+            Err(error) => {
+                service.store_health().down(service.now());
+                tracing::warn!(%error, "the store cannot be polled");
+            }
+        }
+    }
+}
+
+async fn upkeep(service: Arc<Service>, mut stop: StopSignal) {
+    while stop.sleep(UPKEEP).await {
+        if let Err(error) = upkeep::once(&service).await {
+            tracing::error!(%error, "upkeep of keys and trust metadata failed");
+        }
+    }
+}
+
+async fn prune(service: Arc<Service>, mut stop: StopSignal) {
+    while stop.sleep(PRUNE).await {
+        if let Err(error) = upkeep::prune(&service).await {
+            tracing::error!(%error, "pruning failed");
+        }
+    }
+}
+
+async fn follow_revocations(service: Arc<Service>, path: PathBuf, mut stop: StopSignal) {
+    while stop.sleep(REVOCATIONS).await {
+        if let Err(problem) = load_revocations(&service, &path).await {
+            tracing::error!(problem, "the revocation list stays as it was");
+        }
+    }
+}
+
+/// Reads the revocation list; a bad file changes nothing.
+pub(crate) async fn load_revocations(service: &Service, path: &Path) -> Result<(), String> {
+    let json = tokio::fs::read(path)
+        .await
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let list =
+        RevocationList::parse(&json).map_err(|error| format!("{}: {error}", path.display()))?;
+    service.replace_revocations(list);
+    Ok(())
+}
