@@ -10,7 +10,7 @@ pub mod browser;
 mod cover;
 mod error;
 mod login;
-mod loopback;
+pub mod loopback;
 mod phone;
 mod session;
 mod setup;

@@ -20,14 +20,14 @@ const MOST_CONNECTIONS: usize = 32;
 
 /// A listener and the redirect URI that leads to it.
 #[derive(Debug)]
-pub(crate) struct Loopback {
+pub struct Loopback {
     listener: TcpListener,
     redirect_uri: RedirectUri,
 }
 
 impl Loopback {
     /// Listens on a port that the system chooses.
-    pub(crate) async fn listen() -> io::Result<Self> {
+    pub async fn listen() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let redirect_uri = RedirectUri::parse(&format!("http://127.0.0.1:{port}/oauth2redirect"))
@@ -38,12 +38,13 @@ impl Loopback {
         })
     }
 
-    pub(crate) fn redirect_uri(&self) -> &RedirectUri {
+    /// Where the browser is to come back to.
+    pub fn redirect_uri(&self) -> &RedirectUri {
         &self.redirect_uri
     }
 
     /// Waits for the answer to `pending`.
-    pub(crate) async fn answer(
+    pub async fn answer(
         &self,
         pending: &PendingAuthorization,
     ) -> io::Result<Result<Authorized, RedirectReject>> {
