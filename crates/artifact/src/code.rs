@@ -122,6 +122,11 @@ codes! {
     Debuggable = "debuggable", Warning, "The app can be debugged on any device; secrets in its memory can be read.";
     TestOnly = "test-only", Warning, "The app is marked as a test build.";
     SharedUserId = "shared-user-id", Warning, "The app shares its user id with others, so evidence may name their packages too.";
+    // v4
+    V4Malformed = "v4-malformed", Reject, "The .idsig file cannot be read, or uses parameters that no signer writes.";
+    V4RootWrong = "v4-root-wrong", Reject, "The .idsig file's tree of digests is not this file's.";
+    V4SignerDiffers = "v4-signer-differs", Reject, "The .idsig file is signed by somebody else than the APK.";
+    V4DigestDiffers = "v4-digest-differs", Reject, "The .idsig file names another content digest than the APK's signature.";
     // Provenance
     SourceStampInvalid = "source-stamp-invalid", Warning, "The source stamp (a store's note that it made this file) does not hold. It never decides about the app.";
     SourceStampMissing = "source-stamp-missing", Warning, "The archive announces a source stamp, and there is none.";
@@ -129,6 +134,15 @@ codes! {
     WeakKey = "weak-key", Warning, "A signing key is too short or of a kind that is no longer trusted.";
     WeakDigest = "weak-digest", Warning, "A signature rests on MD5 or SHA-1.";
     DebugCertificate = "debug-certificate", Warning, "The certificate is the one that Android's build tools give to debug builds; everybody can make one.";
+    // Split sets and bundles
+    SplitSetEmpty = "split-set-empty", Reject, "There is no APK inside.";
+    SplitBase = "split-base", Reject, "A split set needs exactly one base APK.";
+    SplitNotVerified = "split-not-verified", Reject, "A part of the set does not verify by itself.";
+    SplitOtherPackage = "split-other-package", Reject, "A part belongs to another package.";
+    SplitOtherVersion = "split-other-version", Reject, "A part has another version code.";
+    SplitOtherSigner = "split-other-signer", Reject, "A part is signed by somebody else, or with another history.";
+    SplitDuplicate = "split-duplicate", Reject, "Two parts have one split name.";
+    UploadKey = "upload-key", Warning, "A bundle is signed with the upload key. The store signs what devices get with another key: take that one's certificate from the store, never this.";
     // What this crate does not do (yet)
     KindNotChecked = "kind-not-checked", NotChecked, "Artifacts of this kind are recognised, but not verified by this build.";
     RangeUnsupported = "range-unsupported", NotChecked, "The range of Android levels asked about is empty.";

@@ -96,6 +96,16 @@ impl Finding {
         }
     }
 
+    /// The same finding about a part of a set.
+    pub(crate) fn within(mut self, part: &str) -> Self {
+        self.detail = if self.detail.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{part}: {}", self.detail)
+        };
+        self
+    }
+
     pub(crate) const fn on(mut self, api: ApiRange) -> Self {
         self.api = Some(api);
         self

@@ -184,6 +184,19 @@ pub struct CertificateSummary {
     pub key: String,
 }
 
+/// One APK of a split set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// Its name in the set.
+    pub name: String,
+    /// Its split name; `None` for the base.
+    pub split: Option<String>,
+    /// SHA-256 of the APK.
+    pub sha256: Sha256Digest,
+    /// Its verdict alone.
+    pub verdict: Verdict,
+}
+
 /// The verified identity of an artifact: what `registration add` may believe.
 ///
 /// Only an inspection that ends with [`Verdict::Verified`] makes one.
@@ -193,23 +206,10 @@ pub struct Identity {
     artifact_sha256: Sha256Digest,
     app: AppFacts,
     signed: Vec<SignedRange>,
+    installed_sha256: Option<Sha256Digest>,
 }
 
 impl Identity {
-    pub(crate) const fn new(
-        kind: Kind,
-        artifact_sha256: Sha256Digest,
-        app: AppFacts,
-        signed: Vec<SignedRange>,
-    ) -> Self {
-        Self {
-            kind,
-            artifact_sha256,
-            app,
-            signed,
-        }
-    }
-
     /// What sort of artifact it is.
     pub const fn kind(&self) -> Kind {
         self.kind
@@ -245,13 +245,27 @@ impl Identity {
         self.signed.last().map_or(&[], |range| &range.current)
     }
 
+    /// SHA-256 of the APK that a device keeps as the app's own file and can measure: the file itself, or a split set's base.
+    /// `None` where devices get another file than this one (bundles, iOS apps).
+    pub const fn installed_sha256(&self) -> Option<Sha256Digest> {
+        self.installed_sha256
+    }
+
+    /// Whether the signer is the app's own key, or only the key its developer uploads with. An upload key must never be
+    /// registered as the app's: no device runs anything signed with it.
+    pub const fn is_upload_key(&self) -> bool {
+        matches!(self.kind, Kind::Aab)
+    }
+
     /// Every set of certificates that Android Key Attestation can report for this artifact, without repetition: what a
     /// registration compares evidence with. One set is the rule. A set with several members needs all of them.
     ///
-    /// After a key rotation this is the **oldest** certificate of the lineage, not the current one.
+    /// After a key rotation this is the **oldest** certificate of the lineage, not the current one. For an upload key there
+    /// is none.
     pub fn attested_signers(&self) -> Vec<Vec<Sha256Digest>> {
         let mut sets: Vec<Vec<Sha256Digest>> = Vec::new();
-        for range in &self.signed {
+        let android = matches!(self.kind, Kind::Apk | Kind::SplitSet);
+        for range in self.signed.iter().filter(|_| android) {
             let mut set = range.attested().to_vec();
             set.sort_unstable();
             if !sets.contains(&set) {
@@ -274,6 +288,7 @@ pub struct Inspection {
     pub(crate) certificates: Vec<CertificateSummary>,
     pub(crate) levels: Vec<Level>,
     pub(crate) source_stamp: Option<SourceStamp>,
+    pub(crate) parts: Vec<Part>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -351,13 +366,66 @@ impl Inspection {
     /// The verified identity, or `None` for whatever did not verify.
     pub fn identity(&self) -> Option<Identity> {
         match (self.verdict(), &self.app) {
-            (Verdict::Verified, Some(app)) => Some(Identity::new(
-                self.kind,
-                self.artifact_sha256,
-                app.clone(),
-                self.signed.clone(),
-            )),
+            (Verdict::Verified, Some(app)) => Some(Identity {
+                kind: self.kind,
+                artifact_sha256: self.artifact_sha256,
+                app: app.clone(),
+                signed: self.signed.clone(),
+                installed_sha256: self.installed_sha256(),
+            }),
             _ => None,
         }
+    }
+
+    /// The parts of a split set.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    fn installed_sha256(&self) -> Option<Sha256Digest> {
+        match self.kind {
+            Kind::Apk => Some(self.artifact_sha256),
+            Kind::SplitSet => self
+                .parts
+                .iter()
+                .find(|part| part.split.is_none())
+                .map(|part| part.sha256),
+            Kind::Aab | Kind::Ipa => None,
+        }
+    }
+
+    pub(crate) const fn empty(kind: Kind, size: u64, artifact_sha256: Sha256Digest) -> Self {
+        Self {
+            kind,
+            artifact_sha256,
+            size,
+            app: None,
+            schemes: Vec::new(),
+            signed: Vec::new(),
+            certificates: Vec::new(),
+            levels: Vec::new(),
+            source_stamp: None,
+            parts: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// The findings in the order of their weight, each once, and of one rule not more than a person reads.
+    pub(crate) fn with_findings(mut self, mut findings: Vec<Finding>) -> Self {
+        const MOST_OF_ONE_RULE: usize = 50;
+        findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity()), finding.code()));
+        findings.dedup();
+        let mut seen = (None, 0_usize);
+        findings.retain(|finding| {
+            let count = if seen.0 == Some(finding.code()) {
+                seen.1.saturating_add(1)
+            } else {
+                1
+            };
+            seen = (Some(finding.code()), count);
+            count <= MOST_OF_ONE_RULE
+        });
+        self.findings = findings;
+        self
     }
 }

@@ -6,6 +6,7 @@
 )]
 
 mod apk;
+mod bundle;
 mod certificate;
 mod code;
 mod cursor;
@@ -17,13 +18,14 @@ mod manifest;
 mod pkcs7;
 mod public_key;
 mod source;
+mod split_set;
 mod zip;
 
 use std::io;
 
 pub use finding::{ApiRange, Code, Finding, LATEST_API, Severity};
 pub use inspection::{
-    AppFacts, CertificateSummary, Identity, Inspection, Kind, Level, Scheme, Sha256Digest,
+    AppFacts, CertificateSummary, Identity, Inspection, Kind, Level, Part, Scheme, Sha256Digest,
     SignedRange, SourceStamp, Verdict,
 };
 pub use source::{FileSource, Source};
@@ -38,6 +40,8 @@ pub struct Options {
     pub min_sdk: Option<u32>,
     /// Highest Android level to judge. Default: all later ones.
     pub max_sdk: Option<u32>,
+    /// The `.idsig` file that came with an APK, if it is to be verified too.
+    pub v4_signature: Option<Vec<u8>>,
 }
 
 /// The bytes cannot be judged at all: they could not be read, or are no archive.
@@ -86,35 +90,33 @@ pub fn inspect(source: &dyn Source, options: &Options) -> Result<Inspection, Unr
     let mut findings = Vec::new();
     let archive = finding::settle(Archive::open(source, &mut findings), &mut findings)?;
     let Some(archive) = archive else {
-        return Ok(Inspection::of_broken_archive(source, findings)?);
+        let digest = apk::content_digest::file_sha256(source)?;
+        return Ok(Inspection::empty(Kind::Apk, source.size(), digest).with_findings(findings));
     };
-    match kind_of(&archive) {
-        Kind::Apk => Ok(apk::inspect(source, &archive, options, findings)?),
-        kind => {
+    Ok(match kind_of(&archive) {
+        Kind::Apk => inspect_apk(source, &archive, options, findings)?,
+        Kind::Aab => bundle::inspect(source, &archive, findings)?,
+        Kind::SplitSet => split_set::inspect_archive(source, &archive, options, findings)?,
+        Kind::Ipa => {
             findings.push(Finding::new(Code::KindNotChecked, ""));
-            let mut inspection = Inspection::of_broken_archive(source, findings)?;
-            inspection.kind = kind;
-            Ok(inspection)
+            let digest = apk::content_digest::file_sha256(source)?;
+            Inspection::empty(Kind::Ipa, source.size(), digest).with_findings(findings)
         }
-    }
+    })
 }
 
-impl Inspection {
-    fn of_broken_archive(source: &dyn Source, findings: Vec<Finding>) -> io::Result<Self> {
-        Ok(Self {
-            kind: Kind::Apk,
-            artifact_sha256: apk::content_digest::file_sha256(source)?,
-            size: source.size(),
-            app: None,
-            schemes: Vec::new(),
-            signed: Vec::new(),
-            certificates: Vec::new(),
-            levels: Vec::new(),
-            source_stamp: None,
-            findings,
-        })
-    }
+/// Inspects several APK files as one split set: a base and its splits, as `adb pull` brings them.
+///
+/// # Errors
+/// Only if bytes cannot be read.
+pub fn inspect_split_set(
+    parts: &[(String, &dyn Source)],
+    options: &Options,
+) -> Result<Inspection, Unreadable> {
+    Ok(split_set::inspect_files(parts, options)?)
 }
+
+pub(crate) use apk::inspect as inspect_apk;
 
 /// Tells the kind by what only that kind has. A wrong guess cannot make anything verify: each kind has all of its own rules.
 fn kind_of(archive: &Archive) -> Kind {
@@ -123,8 +125,7 @@ fn kind_of(archive: &Archive) -> Kind {
         Kind::Apk
     } else if has(|name| name.starts_with(b"Payload/")) {
         Kind::Ipa
-    } else if has(|name| name == b"BundleConfig.pb" || name == b"base/manifest/AndroidManifest.xml")
-    {
+    } else if has(|name| name == b"BundleConfig.pb" || name == bundle::MANIFEST.as_bytes()) {
         Kind::Aab
     } else if has(|name| name.ends_with(b".apk")) {
         Kind::SplitSet

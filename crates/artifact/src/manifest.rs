@@ -25,15 +25,15 @@ const TYPE_FIRST_INT: u8 = 0x10;
 const TYPE_LAST_INT: u8 = 0x1f;
 const NO_STRING: u32 = u32::MAX;
 
-const ATTR_SHARED_USER_ID: u32 = 0x0101_000b;
-const ATTR_DEBUGGABLE: u32 = 0x0101_000f;
-const ATTR_MIN_SDK: u32 = 0x0101_020c;
-const ATTR_VERSION_CODE: u32 = 0x0101_021b;
-const ATTR_VERSION_NAME: u32 = 0x0101_021c;
-const ATTR_TARGET_SDK: u32 = 0x0101_0270;
-const ATTR_TEST_ONLY: u32 = 0x0101_0272;
-const ATTR_TARGET_SANDBOX: u32 = 0x0101_054c;
-const ATTR_VERSION_CODE_MAJOR: u32 = 0x0101_0576;
+pub(crate) const ATTR_SHARED_USER_ID: u32 = 0x0101_000b;
+pub(crate) const ATTR_DEBUGGABLE: u32 = 0x0101_000f;
+pub(crate) const ATTR_MIN_SDK: u32 = 0x0101_020c;
+pub(crate) const ATTR_VERSION_CODE: u32 = 0x0101_021b;
+pub(crate) const ATTR_VERSION_NAME: u32 = 0x0101_021c;
+pub(crate) const ATTR_TARGET_SDK: u32 = 0x0101_0270;
+pub(crate) const ATTR_TEST_ONLY: u32 = 0x0101_0272;
+pub(crate) const ATTR_TARGET_SANDBOX: u32 = 0x0101_054c;
+pub(crate) const ATTR_VERSION_CODE_MAJOR: u32 = 0x0101_0576;
 
 /// The manifest's facts, and what only the verifier needs.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +79,7 @@ pub(crate) fn parse(bytes: &[u8], findings: &mut Vec<Finding>) -> Check<Manifest
     Ok(manifest)
 }
 
-fn remark(app: &AppFacts, findings: &mut Vec<Finding>) {
+pub(crate) fn remark(app: &AppFacts, findings: &mut Vec<Finding>) {
     if app.debuggable {
         findings.push(Finding::new(Code::Debuggable, "android:debuggable is true"));
     }
@@ -190,7 +190,7 @@ impl ManifestReader {
     }
 }
 
-fn is_package_name(name: &str) -> bool {
+pub(crate) fn is_package_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255
         && name

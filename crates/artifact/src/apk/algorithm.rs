@@ -54,7 +54,7 @@ impl Algorithm {
     }
 
     /// Android prefers SHA-512 over verity over SHA-256.
-    const fn strength(self) -> u8 {
+    pub(crate) const fn strength(self) -> u8 {
         match self.content {
             ContentDigest::Sha512 => 2,
             ContentDigest::Verity => 1,

@@ -63,6 +63,9 @@ pub(crate) fn evaluate(apk: &Apk, range: ApiRange) -> Evaluated {
         evaluation.v2();
     }
     evaluation.v1();
+    if range.to >= V2_SINCE {
+        evaluation.adopt(Scheme::V4, evaluation.part(V2_SINCE));
+    }
     evaluation.consistency();
     evaluation.targets();
     let mut schemes: Vec<Scheme> = evaluation
@@ -84,7 +87,10 @@ pub(crate) fn v1_counts(apk: &Apk, range: ApiRange) -> bool {
     if apk.block_is_broken {
         return false;
     }
-    let newer = apk.schemes.keys().any(|scheme| *scheme != Scheme::V32);
+    let newer = apk
+        .schemes
+        .keys()
+        .any(|scheme| matches!(scheme, Scheme::V2 | Scheme::V3 | Scheme::V31));
     range.from < V2_SINCE || !newer || v1_gap(apk, range).is_some()
 }
 

@@ -12,6 +12,7 @@ mod rotation;
 mod signer;
 mod signing_block;
 mod source_stamp;
+mod v4;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -97,6 +98,16 @@ pub(crate) fn inspect(
     for outcome in apk.schemes.values_mut() {
         compare_digests(outcome, &digests.content, sections.as_ref());
     }
+    if let Some(idsig) = &options.v4_signature {
+        let findings = v4::verify(source, idsig, &apk)?;
+        apk.schemes.insert(
+            Scheme::V4,
+            Outcome {
+                signers: Vec::new(),
+                findings,
+            },
+        );
+    }
     let range = range_asked(options, &apk.manifest);
     if evaluate::v1_counts(&apk, range) && Jar::is_present(archive) {
         apk.jar = settle(Jar::read(source, archive), &mut apk.jar_findings)?;
@@ -130,20 +141,13 @@ fn conclude(
     let signed = signed_ranges(apk, range);
     let certificates = taking_part(apk, evaluated.v1);
     findings.extend(certificates.iter().flat_map(weaknesses));
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity()));
-    findings.dedup();
-    Inspection {
-        kind: Kind::Apk,
-        artifact_sha256,
-        size: source.size(),
-        app,
-        schemes: evaluated.schemes,
-        signed,
-        certificates: certificates.iter().map(Certificate::summary).collect(),
-        levels: levels(apk, range, &whole_file),
-        source_stamp: None,
-        findings,
-    }
+    let mut inspection = Inspection::empty(Kind::Apk, source.size(), artifact_sha256);
+    inspection.app = app;
+    inspection.schemes = evaluated.schemes;
+    inspection.signed = signed;
+    inspection.certificates = certificates.iter().map(Certificate::summary).collect();
+    inspection.levels = levels(apk, range, &whole_file);
+    inspection.with_findings(findings)
 }
 
 /// The levels asked about: by default from the first one where a whole-file signature can count, unless the caller asks
@@ -216,7 +220,11 @@ fn read_stamp(
 
 fn stamp_covers(apk: &Apk, range: ApiRange, manifest_sha256: Option<Vec<u8>>) -> Covered {
     let mut covered = Covered::default();
-    for (scheme, outcome) in &apk.schemes {
+    for (scheme, outcome) in apk
+        .schemes
+        .iter()
+        .filter(|(_, outcome)| !outcome.signers.is_empty())
+    {
         let signed = outcome.signers.iter().flat_map(|signer| &signer.digests);
         let digests = signed.filter_map(|(id, digest)| {
             Some((
@@ -349,7 +357,7 @@ fn taking_part(apk: &Apk, v1: Vec<Certificate>) -> Vec<Certificate> {
     certificates
 }
 
-fn weaknesses(certificate: &Certificate) -> Vec<Finding> {
+pub(crate) fn weaknesses(certificate: &Certificate) -> Vec<Finding> {
     let mut findings = Vec::new();
     let key = crate::public_key::PublicKey::parse(&certificate.public_key_info);
     if let Some(key) = key.filter(crate::public_key::PublicKey::is_weak) {

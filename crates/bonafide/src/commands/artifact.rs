@@ -8,8 +8,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bonafide_artifact::{
-    CertificateSummary, FileSource, Finding, Inspection, Kind, Level, Options, Scheme,
-    Sha256Digest, SignedRange, Unreadable, Verdict,
+    CertificateSummary, FileSource, Finding, Inspection, Kind, Level, Options, Part, Scheme,
+    Sha256Digest, SignedRange, Source, SourceStamp, Unreadable, Verdict,
 };
 use clap::Subcommand;
 use serde::Serialize;
@@ -34,10 +34,13 @@ pub(crate) enum Verb {
 /// `bonafide artifact inspect`
 #[derive(Debug, clap::Args)]
 pub(crate) struct InspectArgs {
-    /// The file
+    /// The file, or a folder with the APKs of one split set
     file: PathBuf,
     #[command(flatten)]
     range: RangeArgs,
+    /// The `.idsig` file that belongs to the APK
+    #[arg(long, value_name = "FILE")]
+    v4_signature: Option<PathBuf>,
 }
 
 /// Which Android levels are asked about.
@@ -61,6 +64,10 @@ pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
 fn run_inspect(args: &InspectArgs, context: &Context) -> Result<Exit, Failure> {
     let mut options = Options::default();
     (options.min_sdk, options.max_sdk) = (args.range.min_sdk, args.range.max_sdk);
+    if let Some(path) = &args.v4_signature {
+        let idsig = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+        options.v4_signature = Some(idsig);
+    }
     let inspection = inspect(&args.file, &options)?;
     if context.console.is_json() {
         context
@@ -78,16 +85,57 @@ fn run_inspect(args: &InspectArgs, context: &Context) -> Result<Exit, Failure> {
     })
 }
 
-/// Opens and inspects a file.
+/// Opens and inspects a file or a folder.
 pub(crate) fn inspect(path: &Path, options: &Options) -> Result<Inspection, Failure> {
-    let source = File::open(path)
-        .and_then(FileSource::new)
-        .map_err(|error| Failure::file(path, &error))?;
-    bonafide_artifact::inspect(&source, options).map_err(|error| match error {
+    let inspected = if path.is_dir() {
+        inspect_folder(path, options)?
+    } else {
+        bonafide_artifact::inspect(&open(path)?, options)
+    };
+    inspected.map_err(|error| match error {
         Unreadable::Io(error) => Failure::file(path, &error),
         Unreadable::NotAnArchive => Failure::usage(format!("{}: {error}", path.display()))
             .hint("an app file is an .apk, .aab, .apks, .xapk or .ipa"),
     })
+}
+
+fn open(path: &Path) -> Result<FileSource, Failure> {
+    File::open(path)
+        .and_then(FileSource::new)
+        .map_err(|error| Failure::file(path, &error))
+}
+
+/// All `.apk` files of a folder are one split set.
+fn inspect_folder(
+    folder: &Path,
+    options: &Options,
+) -> Result<Result<Inspection, Unreadable>, Failure> {
+    let entries = std::fs::read_dir(folder).map_err(|error| Failure::file(folder, &error))?;
+    let mut parts = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| Failure::file(folder, &error))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("apk"))
+        {
+            let name = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned());
+            parts.push((name.unwrap_or_default(), open(&path)?));
+        }
+    }
+    if parts.is_empty() {
+        return Err(Failure::usage(format!(
+            "{}: no .apk file in this folder",
+            folder.display()
+        )));
+    }
+    parts.sort_by(|one, other| one.0.cmp(&other.0));
+    let sources: Vec<(String, &dyn Source)> = parts
+        .iter()
+        .map(|(name, source)| (name.clone(), source as &dyn Source))
+        .collect();
+    Ok(bonafide_artifact::inspect_split_set(&sources, options))
 }
 
 /// The JSON of one inspection. Its members are API.
@@ -110,6 +158,8 @@ struct Report<'a> {
     signed: &'a [SignedRange],
     levels: &'a [Level],
     certificates: &'a [CertificateSummary],
+    source_stamp: Option<&'a SourceStamp>,
+    parts: &'a [Part],
     findings: &'a [Finding],
 }
 
@@ -135,6 +185,8 @@ impl<'a> Report<'a> {
             signed: inspection.signed(),
             levels: inspection.levels(),
             certificates: inspection.certificates(),
+            source_stamp: inspection.source_stamp(),
+            parts: inspection.parts(),
             findings: inspection.findings(),
         }
     }

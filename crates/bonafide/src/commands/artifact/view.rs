@@ -17,6 +17,7 @@ const DIM: Style = Style::new().dimmed();
 pub(crate) fn describe(name: &str, inspection: &Inspection) -> String {
     let mut lines = vec![headline(name, inspection)];
     lines.extend(what_it_is(inspection));
+    lines.extend(parts(inspection));
     lines.extend(who_signed(inspection));
     lines.extend(levels(inspection));
     lines.extend(findings(inspection.findings()));
@@ -26,11 +27,7 @@ pub(crate) fn describe(name: &str, inspection: &Inspection) -> String {
 }
 
 fn headline(name: &str, inspection: &Inspection) -> String {
-    let (style, word) = match inspection.verdict() {
-        Verdict::Verified => (GREEN, "verified"),
-        Verdict::Rejected => (RED, "rejected"),
-        Verdict::NotChecked => (YELLOW, "not checked"),
-    };
+    let (style, word) = verdict_word(inspection.verdict());
     format!("{style}{word}{style:#}  {BOLD}{}{BOLD:#}", printable(name))
 }
 
@@ -75,8 +72,38 @@ fn size(bytes: u64) -> String {
     }
 }
 
+fn parts(inspection: &Inspection) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !inspection.parts().is_empty() {
+        lines.push(String::new());
+        lines.push(format!("{BOLD}Parts{BOLD:#}"));
+    }
+    for part in inspection.parts() {
+        let (style, word) = verdict_word(part.verdict);
+        let split = part.split.as_deref().unwrap_or("base");
+        lines.push(format!(
+            "  {style}{word}{style:#}  {} ({})",
+            printable(&part.name),
+            printable(split)
+        ));
+    }
+    lines
+}
+
+fn verdict_word(verdict: Verdict) -> (Style, &'static str) {
+    match verdict {
+        Verdict::Verified => (GREEN, "verified"),
+        Verdict::Rejected => (RED, "rejected"),
+        Verdict::NotChecked => (YELLOW, "not checked"),
+    }
+}
+
 fn who_signed(inspection: &Inspection) -> Vec<String> {
-    let mut lines = vec![String::new(), format!("{BOLD}Signed by{BOLD:#}")];
+    let heading = match inspection.verdict() {
+        Verdict::Verified => "Signed by",
+        Verdict::Rejected | Verdict::NotChecked => "Claims to be signed by",
+    };
+    let mut lines = vec![String::new(), format!("{BOLD}{heading}{BOLD:#}")];
     if inspection.signed().is_empty() {
         lines.push("  nobody, as far as can be told".to_owned());
         return lines;
@@ -190,9 +217,16 @@ fn findings(findings: &[Finding]) -> Vec<String> {
 
 fn advice(name: &str, inspection: &Inspection) -> String {
     match (inspection.verdict(), inspection.kind()) {
+        (Verdict::Verified, Kind::Aab) => "This says who uploads, not who signs what devices get: take the app signing certificate\n\
+            from the store (Play Console, App signing), or register an APK that the store has delivered."
+            .to_owned(),
         (Verdict::Verified, _) => format!(
-            "Every byte that counts is signed. To let this build act as your app:\n  bonafide registration add {}",
-            printable(name)
+            "Every byte that counts is signed. To let this build act as your app:\n  bonafide registration add {}{}",
+            printable(name),
+            match inspection.source_stamp() {
+                Some(_) => "",
+                None => "\nWith Play App Signing the store signs anew: then register what the store delivers, not this file.",
+            }
         ),
         (Verdict::NotChecked, _) => {
             "Nothing is known to be wrong, but not all that decides was checked: do not register it.".to_owned()

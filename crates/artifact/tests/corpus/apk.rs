@@ -2,19 +2,10 @@
 //!
 //! No false accept at all. A false reject only by a rule that `docs/reference/artifact-refusals.md` justifies.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test tells and fails"
-)]
-
-mod corpus;
-
 use std::collections::BTreeMap;
 
+use crate::folder::{Corpus, justified_refusals, strings};
 use bonafide_artifact::{Code, Inspection, Options, Severity, Source, Verdict, inspect};
-use corpus::{Corpus, justified_refusals, strings};
 use serde_json::Value;
 
 /// A stamp's verdict is its own: it holds or not, and the app's verdict stays.

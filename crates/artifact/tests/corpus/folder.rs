@@ -70,12 +70,6 @@ impl Corpus {
         let path = entry["path"].as_str().expect("a path");
         self.expected.get(path).map_or(&[], Vec::as_slice)
     }
-
-    /// A JSON file beside the entries.
-    #[expect(dead_code, reason = "not every walker reads one")]
-    pub(crate) fn json(&self, name: &str) -> Value {
-        read_json(&self.root.join(name))
-    }
 }
 
 fn read_json(path: &std::path::Path) -> Value {
