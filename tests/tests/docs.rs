@@ -141,7 +141,7 @@ fn reference_of_codes_says_what_the_code_says() {
     reason = "a switch for whoever changes a code"
 )]
 fn ci_checks_pages_and_does_not_write_them() {
-    let updating = std::env::var("BONAFIDE_UPDATE_DOCS").is_ok();
+    let updating = std::env::var("BONAFIDE_WRITE_REFERENCE").is_ok();
     let ci = std::env::var("CI").is_ok_and(|value| value == "true");
     assert!(!(updating && ci), "CI checks pages, it does not write them");
 }
@@ -169,7 +169,7 @@ fn reference_of_the_policy_names_every_check_and_key() {
 fn codes_page() -> String {
     let mut page = String::from(
         "# Codes\n\n\
-         Generated from the code; `BONAFIDE_UPDATE_DOCS=1 cargo test -p bonafide-tests --test docs` writes it anew. \
+         Generated from the code; `BONAFIDE_WRITE_REFERENCE=1 cargo test -p bonafide-tests --test docs` writes it anew. \
          Codes are API: they do not change their meaning. \
          Those of device evidence have a page of their own: [evidence-codes.md](evidence-codes.md); the checks that a policy switches are \
          in [policy.md](policy.md).\n\n\
@@ -226,13 +226,13 @@ fn row(page: &mut String, cells: &[&str]) {
 )]
 fn assert_page(name: &str, now: &str) {
     let path = workspace_root().join(name);
-    if std::env::var("BONAFIDE_UPDATE_DOCS").is_ok() {
+    if std::env::var("BONAFIDE_WRITE_REFERENCE").is_ok() {
         fs::write(&path, now).expect("writable");
     }
     let page = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         page == now,
-        "{name} is out of date: BONAFIDE_UPDATE_DOCS=1 cargo test -p bonafide-tests --test docs"
+        "{name} is out of date: BONAFIDE_WRITE_REFERENCE=1 cargo test -p bonafide-tests --test docs"
     );
 }
 

@@ -80,6 +80,8 @@ pub(crate) struct Global {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Noun {
+    /// Run the service
+    Serve(commands::serve::Args),
     /// Store a management credential in a profile
     Login(commands::login::Args),
     /// Remove a profile's credential

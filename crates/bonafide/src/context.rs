@@ -17,7 +17,8 @@ use crate::error::{Exit, Failure};
 use crate::profile::{Profile, Profiles, UNNAMED};
 use crate::render::Console;
 
-const LOCAL_ADMIN: &str = "http://127.0.0.1:8701";
+/// The admin URL of a service that was started with nothing said.
+pub(crate) const LOCAL_ADMIN: &str = "http://127.0.0.1:8701";
 
 /// One invocation.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory as _};
 use crate::args::Arguments;
 
 const HEAD: &str = "# The command line\n\n\
-    Generated from the program; `BONAFIDE_UPDATE_DOCS=1 cargo test -p bonafide reference` writes it anew.\n";
+    Generated from the program; `BONAFIDE_WRITE_REFERENCE=1 cargo test -p bonafide reference` writes it anew.\n";
 
 fn pages(command: &mut Command, text: &mut String) {
     let name = command
@@ -47,13 +47,13 @@ fn reference() -> String {
 fn reference_page_says_what_the_program_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli.md");
     let now = reference();
-    if std::env::var("BONAFIDE_UPDATE_DOCS").is_ok() {
+    if std::env::var("BONAFIDE_WRITE_REFERENCE").is_ok() {
         std::fs::write(&path, &now).unwrap();
     }
     let page = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         page == now,
-        "docs/reference/cli.md is out of date: BONAFIDE_UPDATE_DOCS=1 cargo test -p bonafide reference"
+        "docs/reference/cli.md is out of date: BONAFIDE_WRITE_REFERENCE=1 cargo test -p bonafide reference"
     );
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod registration;
 pub(crate) mod role;
 pub(crate) mod sdk;
 pub(crate) mod secret;
+pub(crate) mod serve;
 pub(crate) mod signing_key;
 pub(crate) mod simulator;
 pub(crate) mod token;
@@ -34,6 +35,7 @@ use crate::error::{Exit, Failure};
 )]
 pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> {
     match noun {
+        Noun::Serve(args) => serve::run(args, context).await,
         Noun::Login(args) => login::run(args, context).await,
         Noun::Logout(args) => login::forget(&args, context),
         Noun::Whoami => whoami::run(context).await,

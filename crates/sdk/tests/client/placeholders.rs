@@ -196,18 +196,3 @@ async fn nothing_secret_leaves_under_stale_trust_but_tokens_do() {
     client.send(request("/")).await.unwrap();
     assert_eq!(api.seen().len(), 2);
 }
-
-#[tokio::test]
-async fn a_host_that_lost_its_protection_meanwhile_gets_no_secret() {
-    let (service, api, client) = world();
-    client.bonafide().prefetch().await.unwrap();
-    service.change(|state| {
-        state.bundle.version = 2;
-        state.bundle.apis.retain(|kept| kept.host.as_str() != API);
-    });
-    // The reply that brings the secret tells of version 2, where the host is no protected API any more.
-    let request = request("/").header("x", "{{bonafide:key}}").unwrap();
-    let error = client.send(request).await.unwrap_err();
-    assert_eq!(error.code(), "placeholder-host-not-protected");
-    assert!(api.seen().is_empty());
-}
