@@ -1,7 +1,6 @@
 //! Keys that sign attestation tokens: published before use, kept after it.
 //!
-//! A rotation has two steps, because caches must know a key before it signs: the first publishes a key, the second,
-//! a day later, makes it sign and lets the old one retire.
+//! Operators begin a rotation; time does the rest, because caches must know a key before it signs.
 
 use bonafide_wire::admin::{Page, SigningKeyView};
 
@@ -11,9 +10,6 @@ use super::{Scope, Step, change_once};
 use crate::app::{AppError, Service};
 use crate::config::{AccountConfig, SigningKey, SigningKeyState};
 use crate::store::{Expectation, ObjectKey, ObjectKind, Write};
-
-/// How long a key is published before it signs, seconds.
-pub const PUBLISHED_SECONDS: i64 = 24 * 60 * 60;
 
 /// All of them.
 pub fn list(
@@ -26,7 +22,7 @@ pub fn list(
     wanted.of_map(&account.config.signing_keys, |kid, key| view(kid, key))
 }
 
-/// Takes the next step of a rotation; gives the key that it concerns.
+/// Begins a rotation: publishes a key. It signs by itself once caches know it ([`crate::app::upkeep`]).
 pub async fn rotate(
     service: &Service,
     scope: &Scope,
@@ -34,59 +30,25 @@ pub async fn rotate(
 ) -> Result<SigningKeyView, AppError> {
     let now = service.now();
     change_once(service, scope, once.as_ref(), |account| {
-        match in_state(account, SigningKeyState::Published) {
-            None => publish(service, scope, now),
-            Some((kid, key)) if key.created_at.saturating_add(PUBLISHED_SECONDS) <= now => {
-                promote(service, scope, account, kid, key)
-            }
-            Some((kid, key)) => {
-                let ready = key.created_at.saturating_add(PUBLISHED_SECONDS);
-                Err(AppError::Conflict(format!(
-                    "key {kid} is published and may sign from {ready} on (seconds since 1970), when caches know it"
-                )))
-            }
+        if let Some(kid) = published(account) {
+            let why = format!("a rotation is under way: key {kid} will sign once caches know it");
+            return Err(AppError::Conflict(why));
         }
+        let state = SigningKeyState::Published;
+        let (kid, key) = service
+            .keys()
+            .generate_signing_key(&scope.account, state, now)?;
+        let object = ObjectKey::of(&scope.account, ObjectKind::SigningKey, kid.as_str());
+        let step = Step::new("signing-key.published", &kid, view(&kid, &key));
+        Ok(step.write(Write::put(object, Expectation::Absent, &key)?))
     })
     .await
 }
 
-fn publish(service: &Service, scope: &Scope, now: i64) -> Result<Step<SigningKeyView>, AppError> {
-    let state = SigningKeyState::Published;
-    let (kid, key) = service
-        .keys()
-        .generate_signing_key(&scope.account, state, now)?;
-    Ok(Step::new("signing-key.published", &kid, view(&kid, &key)).write(put(scope, &kid, &key)?))
-}
-
-fn promote(
-    service: &Service,
-    scope: &Scope,
-    account: &AccountConfig,
-    kid: &str,
-    key: &SigningKey,
-) -> Result<Step<SigningKeyView>, AppError> {
-    let now = service.now();
-    let promoted = key.moved_to(SigningKeyState::Active, now);
-    let mut step = Step::new("signing-key.activated", kid, view(kid, &promoted))
-        .write(put(scope, kid, &promoted)?);
-    if let Some((old, key)) = in_state(account, SigningKeyState::Active) {
-        let retiring = key.moved_to(SigningKeyState::Retiring, now);
-        step = step
-            .write(put(scope, old, &retiring)?)
-            .details(serde_json::json!({ "retiring": old }));
-    }
-    Ok(step)
-}
-
-fn put(scope: &Scope, kid: &str, key: &SigningKey) -> Result<Write, AppError> {
-    let object = ObjectKey::of(&scope.account, ObjectKind::SigningKey, kid);
-    Ok(Write::put(object, Expectation::Any, key)?)
-}
-
-fn in_state(account: &AccountConfig, state: SigningKeyState) -> Option<(&str, &SigningKey)> {
+fn published(account: &AccountConfig) -> Option<&str> {
     let mut keys = account.signing_keys.iter();
-    keys.find(|(_, key)| key.state == state)
-        .map(|(kid, key)| (kid.as_str(), key))
+    keys.find(|(_, key)| key.state == SigningKeyState::Published)
+        .map(|(kid, _)| kid.as_str())
 }
 
 fn view(kid: &str, key: &SigningKey) -> SigningKeyView {

@@ -178,10 +178,10 @@ pub(super) async fn signing_keys(
     path = "/admin/v1/accounts/{account}/signing-keys",
     operation_id = "rotate_signing_key",
     tag = "signing-keys",
-    summary = "Take the next step of a rotation: publish a key, or a day later let it sign",
+    summary = "Begin a rotation: publish a key, which signs once caches know it",
     request_body = RotateSigningKey,
     params(IdempotencyHeader),
-    responses((status = 201, description = "The key that the step concerns", body = SigningKeyView))
+    responses((status = 201, description = "The published key", body = SigningKeyView))
 )]
 pub(super) async fn rotate_signing_key(
     Shared(service): Shared<State>,
