@@ -11,6 +11,8 @@ const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const ORGANISATIONAL_UNIT: &[u8] = &[0x55, 0x04, 0x0b];
+/// Names are cut here, so that a publisher has room to tell namesakes apart.
+const NAME_WITH_ROOM: usize = limits::MOST_NAME - 32;
 const ORGANISATION: &[u8] = &[0x55, 0x04, 0x0a];
 
 struct Element<'a> {
@@ -142,7 +144,7 @@ fn attribute(subject: &[u8], kind: &[u8]) -> Option<String> {
                 .chars()
                 .filter(|c| !c.is_control())
                 .collect();
-            while text.len() > limits::MOST_NAME {
+            while text.len() > NAME_WITH_ROOM {
                 text.pop();
             }
             return Some(text).filter(|text| !text.is_empty());
