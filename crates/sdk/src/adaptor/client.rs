@@ -131,27 +131,14 @@ impl ProtectedClient {
 
     async fn send_hop(&self, request: &ProtectedRequest) -> Result<reqwest::Response, SdkError> {
         let wanted = placeholder::find(request)?;
-        let provisions = self.provide(request, &wanted).await?;
-        let mut request = request.clone();
-        placeholder::substitute(&mut request, &mut |name, place| {
-            let secret = provisions.secrets.get(name).ok_or_else(not_answered)?;
-            if !secret.allows(place) {
-                return Err(Fault::Placeholder(PlaceholderReject::UseNotAllowed).into());
+        for _ in 0..MOST_OVERTAKINGS {
+            let provisions = self.provide(request, &wanted).await?;
+            // Another request may have seen newer metadata meanwhile: then this one decides again.
+            if let Some(client) = self.client_of(&provisions.trust)? {
+                return dispatch(&client, request.clone(), &provisions).await;
             }
-            Ok(secret.value.clone())
-        })?;
-        if let Some(token) = &provisions.token {
-            let token = sensitive(token).ok_or_else(not_answered)?;
-            request.headers.insert(TOKEN_HEADER, token);
         }
-        let client = self.client_of(&provisions.trust)?;
-        client
-            .request(request.method, request.url)
-            .headers(request.headers)
-            .body(core::mem::take(&mut *request.body))
-            .send()
-            .await
-            .map_err(|error| failure::of_api(&error.without_url()))
+        Err(Fault::TrustStale.into())
     }
 
     /// Obtains what the request needs under trust metadata that are still the newest afterwards.
@@ -179,15 +166,16 @@ impl ProtectedClient {
         Err(Fault::TrustStale.into())
     }
 
-    /// The connections of this trust epoch; those of an older one are left to die.
-    fn client_of(&self, trust: &Trust) -> Result<reqwest::Client, SdkError> {
+    /// The connections of this trust epoch; those of an older one are left to die. `None`: the epoch is over.
+    fn client_of(&self, trust: &Trust) -> Result<Option<reqwest::Client>, SdkError> {
         let mut epoch = self.0.epoch.lock().unwrap_or_else(PoisonError::into_inner);
         match &*epoch {
-            Some((number, client)) if *number == trust.epoch() => Ok(client.clone()),
+            Some((number, client)) if *number == trust.epoch() => Ok(Some(client.clone())),
+            Some((number, _)) if *number > trust.epoch() => Ok(None),
             _ => {
                 let client = self.build(trust)?;
                 *epoch = Some((trust.epoch(), client.clone()));
-                Ok(client)
+                Ok(Some(client))
             }
         }
     }
@@ -232,6 +220,32 @@ impl ProtectedClient {
             body,
         })
     }
+}
+
+/// Puts secrets and token into the request and lets it go.
+async fn dispatch(
+    client: &reqwest::Client,
+    mut request: ProtectedRequest,
+    provisions: &Provisions,
+) -> Result<reqwest::Response, SdkError> {
+    placeholder::substitute(&mut request, &mut |name, place| {
+        let secret = provisions.secrets.get(name).ok_or_else(not_answered)?;
+        if !secret.allows(place) {
+            return Err(Fault::Placeholder(PlaceholderReject::UseNotAllowed).into());
+        }
+        Ok(secret.value.clone())
+    })?;
+    if let Some(token) = &provisions.token {
+        let token = sensitive(token).ok_or_else(not_answered)?;
+        request.headers.insert(TOKEN_HEADER, token);
+    }
+    client
+        .request(request.method, request.url)
+        .headers(request.headers)
+        .body(core::mem::take(&mut *request.body))
+        .send()
+        .await
+        .map_err(|error| failure::of_api(&error.without_url()))
 }
 
 async fn read_body(

@@ -157,7 +157,7 @@ impl InstanceState {
     /// Ends the flight: everybody who waits shares its failure.
     fn fail(&mut self, failure: Failure, now: Moment, actions: &mut Vec<Action>) {
         self.flight = None;
-        let error = failure.error;
+        let mut error = failure.error;
         if let Some(ticket) = failure.ticket {
             let enrolment = Enrolment {
                 ticket,
@@ -170,10 +170,11 @@ impl InstanceState {
             self.holdings.clear();
         }
         let rest = match error.retry_after() {
-            Some(wait) => Some(wait),
+            Some(wait) => Some(wait.min(LONGEST_REST)),
             None => error.is_refusal().then_some(REFUSAL_LIFE),
         };
-        if let Some(rest) = rest.map(|rest| rest.min(LONGEST_REST)) {
+        if let Some(rest) = rest {
+            error = error.with_retry_after(rest);
             self.refusal = Some((error.clone(), now.monotonic.saturating_add(rest)));
         }
         for (call, _) in core::mem::take(&mut self.waiting) {

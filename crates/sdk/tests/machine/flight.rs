@@ -229,9 +229,9 @@ fn a_refusal_is_shared_and_remembered_for_ten_seconds() {
     assert_eq!(
         script.attestation_fails(problem(ProblemCode::AttestationRefused)),
         [
-            "answer 1 error attestation-refused",
-            "answer 2 error attestation-refused",
-            "answer 3 error attestation-refused"
+            "answer 1 error attestation-refused wait 10",
+            "answer 2 error attestation-refused wait 10",
+            "answer 3 error attestation-refused wait 10"
         ]
     );
     script.pass(4);
@@ -290,7 +290,10 @@ fn an_authentic_but_refused_instance_keeps_its_key() {
     script.challenge("c");
     assert_eq!(
         script.enrolment_fails(refused_with("r1")),
-        ["save enrolment r1", "answer 1 error attestation-refused"]
+        [
+            "save enrolment r1",
+            "answer 1 error attestation-refused wait 10"
+        ]
     );
     script.pass(10);
     // No second enrolment: the same key asks again, as soon as the operator has registered the build.
@@ -298,7 +301,10 @@ fn an_authentic_but_refused_instance_keeps_its_key() {
     assert_eq!(script.challenge("d"), ["attest d r1: api.example.com"]);
     assert_eq!(
         script.attestation_fails(refused_with("r2")),
-        ["save enrolment r2", "answer 2 error attestation-refused"]
+        [
+            "save enrolment r2",
+            "answer 2 error attestation-refused wait 10"
+        ]
     );
     script.pass(10);
     // Being refused is not being enrolled.
@@ -317,7 +323,7 @@ fn rejected_evidence_leaves_no_key_behind() {
     script.challenge("c");
     assert_eq!(
         script.enrolment_fails(problem(ProblemCode::EvidenceRejected)),
-        ["forget-key", "answer 1 error evidence-rejected"]
+        ["forget-key", "answer 1 error evidence-rejected wait 10"]
     );
     script.pass(10);
     assert_eq!(script.ask(2, token(API)), ["challenge enrolment"]);
