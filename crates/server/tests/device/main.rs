@@ -7,6 +7,7 @@ mod enrolments;
 mod foreign_input;
 mod log;
 mod published;
+mod pyjwt;
 mod secrets;
 mod tokens;
 mod world;
