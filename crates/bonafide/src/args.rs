@@ -48,32 +48,14 @@ pub(crate) struct Global {
         value_name = "FORMAT"
     )]
     pub(crate) output: Output,
-    /// Profile of the configuration file to use
-    #[arg(
-        long,
-        global = true,
-        env = "BONAFIDE_PROFILE",
-        hide_env_values = true,
-        value_name = "NAME"
-    )]
+    /// Profile of the configuration file to use [env: `BONAFIDE_PROFILE`]
+    #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// Admin URL of the service [default: the profile's, else the loopback's port 8701]
-    #[arg(
-        long,
-        global = true,
-        env = "BONAFIDE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    /// Admin URL of the service [env: `BONAFIDE_URL`] [default: the profile's, else the loopback's port 8701]
+    #[arg(long, global = true, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Account to work in [default: the profile's, else `default`]
-    #[arg(
-        long,
-        global = true,
-        env = "BONAFIDE_ACCOUNT",
-        hide_env_values = true,
-        value_name = "ID"
-    )]
+    /// Account to work in [env: `BONAFIDE_ACCOUNT`] [default: the profile's, else `default`]
+    #[arg(long, global = true, value_name = "ID")]
     pub(crate) account: Option<String>,
 }
 

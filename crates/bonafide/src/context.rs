@@ -1,6 +1,7 @@
 //! What a command stands on: the console, and which service, account and credential are meant.
 //!
-//! Precedence, from strong to weak: the command line, the environment, the profile, the built-in default.
+//! Precedence, from strong to weak: `--url` and `--account`, a profile named by `--profile`, the environment,
+//! the profile meant otherwise, the built-in default. A session is only ever sent to the service that opened it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,19 +42,22 @@ impl Context {
 
     /// A client with a session that may do what `role` may.
     ///
-    /// `BONAFIDE_SESSION` is used where it is set. Otherwise a session is opened with the stored
+    /// `BONAFIDE_SESSION` is used where it belongs. Otherwise a session is opened with the stored
     /// credential, for what needs no more than a developer; an admin's session is opened on purpose.
     pub(crate) async fn client(&self, role: Role) -> Result<AdminClient, Failure> {
         let connection = self.connection()?;
-        if let Some(session) = &self.environment.session {
+        if let Some(session) = self.session_for(connection.url()) {
             return Ok(AdminClient::new(connection, session.clone()));
         }
         if role == Role::Admin {
             return Err(Failure::new(
                 Exit::Auth,
-                "this changes the service and needs the role admin",
+                format!(
+                    "this changes {} and needs a session with the role admin",
+                    connection.url()
+                ),
             )
-            .hint("eval \"$(bonafide role admin)\" opens a session of one hour"));
+            .hint("eval \"$(bonafide role admin)\" opens one for an hour"));
         }
         let credential = self.credential()?;
         let session = connection.open_session(&credential, role).await?;
@@ -62,23 +66,43 @@ impl Context {
 
     /// The service meant, without a session.
     pub(crate) fn connection(&self) -> Result<Connection, Failure> {
-        let target = self.target(Some(&self.profile()?));
+        let target = self.target(&self.profile()?);
         let url = parse_url(target.url.as_deref().unwrap_or_default())?;
         Connection::new(url, account_of(&target)?, target.ca.as_deref())
     }
 
-    /// Where a profile leads once command line, environment and defaults have spoken; no credential.
-    pub(crate) fn target(&self, profile: Option<&Profile>) -> Profile {
-        let url = self.global.url.clone();
-        let account = self.global.account.clone();
+    /// Where a profile leads once everybody has spoken; no credential.
+    pub(crate) fn target(&self, profile: &Profile) -> Profile {
+        let by_profile = self.global.profile.is_some();
+        let pick = |flag: &Option<String>, environment: &Option<String>, own: &Option<String>| {
+            let weaker = if by_profile {
+                [own, environment]
+            } else {
+                [environment, own]
+            };
+            flag.iter()
+                .chain(weaker.into_iter().flatten())
+                .next()
+                .cloned()
+        };
+        let url = pick(&self.global.url, &self.environment.url, &profile.url);
         Profile {
-            url: url
-                .or_else(|| profile?.url.clone())
-                .or_else(|| Some(LOCAL_ADMIN.to_owned())),
-            account: account.or_else(|| profile?.account.clone()),
-            ca: profile.and_then(|profile| profile.ca.clone()),
+            url: url.or_else(|| Some(LOCAL_ADMIN.to_owned())),
+            account: pick(
+                &self.global.account,
+                &self.environment.account,
+                &profile.account,
+            ),
+            ca: profile.ca.clone(),
             credential: None,
         }
+    }
+
+    /// The session of the environment, if it was opened at this service.
+    fn session_for(&self, url: &str) -> Option<&SecretText> {
+        let opened_at = self.environment.url.as_deref();
+        let fits = opened_at.is_none_or(|at| at.trim_end_matches('/') == url);
+        self.environment.session.as_ref().filter(|_| fits)
     }
 
     /// The management credential meant.
@@ -100,7 +124,10 @@ impl Context {
 
     /// The name of the profile meant.
     pub(crate) fn profile_name(&self) -> &str {
-        self.global.profile.as_deref().unwrap_or(UNNAMED)
+        let named = self.global.profile.as_deref();
+        named
+            .or(self.environment.profile.as_deref())
+            .unwrap_or(UNNAMED)
     }
 
     /// Where the profiles are.
@@ -115,13 +142,11 @@ impl Context {
         let path: Option<&PathBuf> = self.environment.config_file.as_ref();
         let mut profiles =
             path.map_or_else(|| Ok(Profiles::default()), |path| Profiles::load(path))?;
-        match (
-            profiles.profiles.remove(self.profile_name()),
-            &self.global.profile,
-        ) {
-            (Some(profile), _) => Ok(profile),
-            (None, None) => Ok(Profile::default()),
-            (None, Some(name)) => Err(Failure::usage(format!("no profile {name}"))
+        let name = self.profile_name();
+        match profiles.profiles.remove(name) {
+            Some(profile) => Ok(profile),
+            None if name == UNNAMED => Ok(Profile::default()),
+            None => Err(Failure::usage(format!("no profile {name}"))
                 .hint(format!("bonafide --profile {name} login makes it"))),
         }
     }
@@ -158,6 +183,56 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Output;
+
+    const PRODUCTION: &str = "https://prod.example";
+    const STAGING: &str = "https://staging.example";
+
+    /// A shell that has evaluated `bonafide role` at production.
+    fn context(flag: Option<&str>, profile: Option<&str>) -> Context {
+        let global = Global {
+            output: Output::Table,
+            profile: profile.map(str::to_owned),
+            url: flag.map(str::to_owned),
+            account: None,
+        };
+        let environment = Environment {
+            session: Some(SecretText::new("session".to_owned())),
+            url: Some(PRODUCTION.to_owned()),
+            ..Environment::default()
+        };
+        Context::new(Console::new(Output::Table), global, environment)
+    }
+
+    fn staging() -> Profile {
+        Profile {
+            url: Some(STAGING.to_owned()),
+            ..Profile::default()
+        }
+    }
+
+    #[test]
+    fn the_command_line_outweighs_the_environment_and_that_the_profile() {
+        for (flag, profile, url) in [
+            (
+                Some("https://flag.example"),
+                Some("staging"),
+                "https://flag.example",
+            ),
+            (None, Some("staging"), STAGING),
+            (None, None, PRODUCTION),
+        ] {
+            let target = context(flag, profile).target(&staging());
+            assert_eq!(target.url.as_deref(), Some(url));
+        }
+    }
+
+    #[test]
+    fn a_session_goes_to_nobody_but_the_service_that_opened_it() {
+        let context = context(None, Some("staging"));
+        assert!(context.session_for(PRODUCTION).is_some());
+        assert!(context.session_for(STAGING).is_none());
+    }
 
     #[test]
     fn a_credential_is_never_sent_in_clear_over_a_network() {

@@ -8,6 +8,12 @@ use bonafide_wire::secret::SecretText;
 /// What the environment says.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
+    /// `BONAFIDE_PROFILE`
+    pub(crate) profile: Option<String>,
+    /// `BONAFIDE_URL`: the service, and where the session was opened.
+    pub(crate) url: Option<String>,
+    /// `BONAFIDE_ACCOUNT`
+    pub(crate) account: Option<String>,
     /// `BONAFIDE_SESSION`: the session that `bonafide role` opened.
     pub(crate) session: Option<SecretText>,
     /// `BONAFIDE_CREDENTIAL`: a management credential, for machines.
@@ -21,6 +27,9 @@ pub(crate) struct Environment {
 /// Reads it.
 pub(crate) fn read() -> Environment {
     Environment {
+        profile: text("BONAFIDE_PROFILE"),
+        url: text("BONAFIDE_URL"),
+        account: text("BONAFIDE_ACCOUNT"),
         session: secret("BONAFIDE_SESSION"),
         credential: secret("BONAFIDE_CREDENTIAL"),
         credential_file: text("BONAFIDE_CREDENTIAL_FILE").map(PathBuf::from),

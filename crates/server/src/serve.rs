@@ -41,7 +41,7 @@ pub enum Transport {
     Loopback,
     /// Plain HTTP on any address, because a reverse proxy in front speaks TLS.
     BehindProxy,
-    /// TLS with these files.
+    /// TLS with these files; an admin listener on loopback stays plain.
     Tls(TlsFiles),
 }
 
@@ -186,8 +186,10 @@ impl Server {
         let [device_frame, admin_frame] = &listeners.frames;
         let device_routes = device_router(&service, device_frame);
         let admin_routes = admin_router(&service, admin_frame);
-        listeners.serve(device, device_routes, tls.clone())?;
-        listeners.serve(admin, admin_routes, tls)?;
+        // The certificate names the public host; an operator on this machine speaks to 127.0.0.1.
+        let admin_tls = tls.clone().filter(|_| !admin_addr.ip().is_loopback());
+        listeners.serve(device, device_routes, tls)?;
+        listeners.serve(admin, admin_routes, admin_tls)?;
         tracing::info!(%device_addr, %admin_addr, public_url, "serving");
         Ok(Running {
             device_addr,

@@ -125,9 +125,10 @@ async fn tls_is_spoken_with_the_given_certificate() {
     };
     let running = Server::start(options(&certificate)).await.unwrap();
     let web = client(Some(made.cert.pem().as_bytes()));
-    for address in [running.device_addr, running.admin_addr] {
-        assert_eq!(status(&web, format!("https://{address}/livez")).await, 200);
-    }
+    let device = format!("https://{}/livez", running.device_addr);
+    assert_eq!(status(&web, device).await, 200);
+    let admin = format!("http://{}/livez", running.admin_addr);
+    assert_eq!(status(&web, admin).await, 200);
     running.stop().await;
     let refused = Server::start(options(&private_key)).await;
     assert!(matches!(refused, Err(StartError::Tls(_))));

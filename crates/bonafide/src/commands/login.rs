@@ -43,7 +43,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let file = context.config_file()?;
     let mut profiles = Profiles::load(file)?;
     let name = context.profile_name().to_owned();
-    let meant = context.target(profiles.profiles.get(&name));
+    let before = profiles.profiles.remove(&name).unwrap_or_default();
+    let meant = context.target(&before);
     let profile = Profile {
         ca: args.ca.or(meant.ca),
         ..meant

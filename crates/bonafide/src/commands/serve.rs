@@ -110,10 +110,7 @@ struct Started {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     log_to_stderr(&args.log)?;
     let transport = args.transport.transport();
-    let scheme = match transport {
-        Transport::Tls(_) => "https",
-        Transport::Loopback | Transport::BehindProxy => "http",
-    };
+    let encrypted = matches!(transport, Transport::Tls(_));
     let options = ServeOptions {
         data_dir: args.data,
         master_key_file: args.master_key_file,
@@ -125,7 +122,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         clock: Clock::system(),
     };
     let mut running = Server::start(options).await.map_err(not_started)?;
-    announce(&mut running, scheme, context)?;
+    announce(&mut running, encrypted.into(), context)?;
     told_to_stop().await?;
     running.stop().await;
     Ok(Exit::Done)
@@ -144,11 +141,37 @@ impl TransportArgs {
     }
 }
 
-fn announce(running: &mut Running, scheme: &str, context: &Context) -> Result<(), Failure> {
+#[derive(Clone, Copy)]
+enum Scheme {
+    Plain,
+    Tls,
+}
+
+impl From<bool> for Scheme {
+    fn from(encrypted: bool) -> Self {
+        if encrypted { Self::Tls } else { Self::Plain }
+    }
+}
+
+impl Scheme {
+    fn url(self, address: SocketAddr) -> String {
+        match self {
+            Self::Plain => format!("http://{address}"),
+            Self::Tls => format!("https://{address}"),
+        }
+    }
+}
+
+fn announce(running: &mut Running, scheme: Scheme, context: &Context) -> Result<(), Failure> {
     let first = running.first_credential.take();
     let started = Started {
-        device_url: format!("{scheme}://{}", running.device_addr),
-        admin_url: format!("{scheme}://{}", running.admin_addr),
+        device_url: scheme.url(running.device_addr),
+        // On loopback an operator needs no certificate.
+        admin_url: if running.admin_addr.ip().is_loopback() {
+            Scheme::Plain.url(running.admin_addr)
+        } else {
+            scheme.url(running.admin_addr)
+        },
         public_url: running.public_url.clone(),
         first_credential: first.map(|created| SecretJson(created.secret)),
     };
