@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bonafide_books::loopback::Loopback;
 use bonafide_oauth::authorize::{self, Authorization, AuthorizationWish, Client};
+use bonafide_oauth::dpop::Binding;
 use bonafide_oauth::encoding::sha256;
 use bonafide_oauth::entropy::SystemEntropy;
 use bonafide_oauth::{
@@ -239,6 +240,7 @@ impl World {
         let scope = "openid email profile https://www.googleapis.com/auth/books";
         let wish = AuthorizationWish {
             scope: scope.split(' ').map(str::to_owned).collect(),
+            binding: Binding::Bearer,
             extra: vec![],
         };
         authorize::begin(server, &client, &wish, &mut SystemEntropy).unwrap()
@@ -249,7 +251,7 @@ impl World {
         server: &ServerMetadata,
         authorized: bonafide_oauth::Authorized,
     ) -> Tokens {
-        let exchange = authorized.exchange(server).unwrap();
+        let mut exchange = authorized.exchange(server).unwrap();
         let secret = ClientAuthentication::SecretPost(SecretText::new(SECRET));
         let response = self.send(&exchange.call().with(&secret).unwrap()).await;
         // The phone's clock is at the beginning of 1970; the server's `Date` is what counts.

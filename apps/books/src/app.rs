@@ -162,7 +162,7 @@ impl BooksApp {
     }
 
     async fn shelf(&self, tokens: Option<&Tokens>) -> Result<Vec<Book>, Trouble> {
-        let bearer = tokens.ok_or(Trouble::NotLoggedIn)?.bearer();
+        let bearer = tokens.ok_or(Trouble::NotLoggedIn)?.authorization();
         api::favorites(&self.client, &self.provider.books_api, &bearer).await
     }
 

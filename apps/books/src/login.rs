@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bonafide_oauth::authorize::{self, Authorization, AuthorizationWish, Client};
+use bonafide_oauth::dpop::Binding;
 use bonafide_oauth::entropy::SystemEntropy;
 use bonafide_oauth::{
     AuthenticatedCall, Authorized, ClientAuthentication, HttpResponse, Issuer, Jwks, OAuthError,
@@ -93,6 +94,7 @@ impl Login<'_> {
         };
         let wish = AuthorizationWish {
             scope: SCOPES.map(str::to_owned).to_vec(),
+            binding: Binding::Bearer,
             extra: vec![
                 ("access_type".to_owned(), "offline".to_owned()),
                 ("prompt".to_owned(), "select_account consent".to_owned()),
@@ -178,7 +180,7 @@ impl Login<'_> {
     /// New tokens for old ones; the secret is fetched just in time again.
     pub(crate) async fn refresh(&self, tokens: &Tokens) -> Result<Tokens, Trouble> {
         let server = self.discover().await?;
-        let refresh = tokens.refresh(&server)?;
+        let mut refresh = tokens.refresh(&server)?;
         let authentication = self.authentication(&server, refresh.call()).await?;
         let response = self.send(refresh.call(), authentication).await?;
         let unverified = match refresh.receive(&response, self.now()) {
@@ -198,7 +200,7 @@ impl Login<'_> {
         let server = self.discover().await?;
         told(LoginStep::Authorizing);
         let authorized = self.authorize(&server, browser).await?;
-        let exchange = authorized.exchange(&server)?;
+        let mut exchange = authorized.exchange(&server)?;
         told(LoginStep::FetchingSecret);
         let authentication = self.authentication(&server, exchange.call()).await?;
         told(LoginStep::Exchanging);

@@ -5,10 +5,15 @@
 //! makes the request. A second try is made from the same call with a *new* authentication, because servers burn
 //! what they have seen. Where a secret comes from, this module does not know.
 
+use std::borrow::Cow;
+
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::dpop::{self, Binding, DpopKey, Proof, ProofSeed, UnsignedProof};
+
 use crate::encoding::{base64_standard, form, form_encoded};
+use crate::entropy::EntropyFailed;
 use crate::http::{HttpRequest, Method};
 use crate::response::MOST_RESPONSE_BYTES;
 use crate::secret::SecretText;
@@ -22,7 +27,41 @@ pub enum ClientAuthentication {
     SecretBasic(SecretText),
     /// RFC 6749 §2.3.1, in the body.
     SecretPost(SecretText),
+    /// `private_key_jwt` or `client_secret_jwt` (RFC 7523): see [`crate::assertion`].
+    Assertion(Assertion),
+    /// An attested client with a proof of its own: see [`crate::attestation`].
+    Attestation {
+        /// From the client attester.
+        attestation: SecretText,
+        /// By the attested key, for this request.
+        proof: SecretText,
+    },
+    /// An attested client whose DPoP proof stands for the proof of possession (combined mode): the DPoP key is the
+    /// attested one.
+    AttestationByDpop {
+        /// From the client attester.
+        attestation: SecretText,
+    },
 }
+
+/// A signed client assertion, and how its server calls the method.
+#[derive(Debug)]
+pub enum Assertion {
+    /// Signed by a private key.
+    PrivateKey(SecretText),
+    /// Authenticated by a shared secret.
+    SharedSecret(SecretText),
+}
+
+impl Assertion {
+    fn text(&self) -> &SecretText {
+        match self {
+            Self::PrivateKey(text) | Self::SharedSecret(text) => text,
+        }
+    }
+}
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl ClientAuthentication {
     /// The name in `token_endpoint_auth_methods_supported`.
@@ -31,6 +70,10 @@ impl ClientAuthentication {
             Self::None => "none",
             Self::SecretBasic(_) => "client_secret_basic",
             Self::SecretPost(_) => "client_secret_post",
+            Self::Assertion(Assertion::PrivateKey(_)) => "private_key_jwt",
+            Self::Assertion(Assertion::SharedSecret(_)) => "client_secret_jwt",
+            Self::Attestation { .. } => "attest_jwt_client_auth",
+            Self::AttestationByDpop { .. } => "attest_jwt_client_auth_dpop",
         }
     }
 }
@@ -41,6 +84,15 @@ pub enum AuthenticationReject {
     /// An empty secret would be sent.
     #[error("the client secret is empty")]
     SecretEmpty,
+    /// The tokens are to obey a key, or the attestation relies on one, and there is no proof of it.
+    #[error("the request needs a DPoP proof")]
+    DpopProofMissing,
+    /// The proof is by another key than the one the login began with.
+    #[error("the DPoP proof is by another key than the one this login is bound to")]
+    DpopKeyMismatch,
+    /// A proof although the tokens are to be plain bearer tokens.
+    #[error("a DPoP proof does not belong to a login of bearer tokens")]
+    DpopProofUnexpected,
 }
 
 impl AuthenticationReject {
@@ -48,6 +100,9 @@ impl AuthenticationReject {
     pub fn code(self) -> &'static str {
         match self {
             Self::SecretEmpty => "authentication-secret-empty",
+            Self::DpopProofMissing => "authentication-dpop-proof-missing",
+            Self::DpopKeyMismatch => "authentication-dpop-key-mismatch",
+            Self::DpopProofUnexpected => "authentication-dpop-proof-unexpected",
         }
     }
 }
@@ -57,7 +112,8 @@ impl AuthenticationReject {
 pub struct AuthenticatedCall {
     url: Url,
     client_id: String,
-    fields: Vec<(&'static str, SecretText)>,
+    binding: Binding,
+    fields: Vec<(Cow<'static, str>, SecretText)>,
 }
 
 impl AuthenticatedCall {
@@ -65,8 +121,28 @@ impl AuthenticatedCall {
         Self {
             url: url.clone(),
             client_id: client_id.to_owned(),
-            fields,
+            binding: Binding::Bearer,
+            fields: fields
+                .into_iter()
+                .map(|(name, value)| (Cow::Borrowed(name), value))
+                .collect(),
         }
+    }
+
+    pub(crate) fn bound(mut self, binding: &Binding) -> Self {
+        self.binding = binding.clone();
+        self
+    }
+
+    pub(crate) fn with_fields(
+        mut self,
+        fields: impl IntoIterator<Item = (String, SecretText)>,
+    ) -> Self {
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (Cow::Owned(name), value));
+        self.fields.extend(fields);
+        self
     }
 
     /// Always POST.
@@ -92,24 +168,76 @@ impl AuthenticatedCall {
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
             .iter()
-            .map(|(name, value)| (*name, value.expose()))
+            .map(|(name, value)| (name.as_ref(), value.expose()))
     }
 
-    /// The request, authenticated.
+    /// A DPoP proof for this call, to be signed by the key that the login is bound to.
+    pub fn prove(
+        &self,
+        key: &DpopKey,
+        seed: ProofSeed<'_>,
+    ) -> Result<UnsignedProof, EntropyFailed> {
+        dpop::prove(key, (self.method(), &self.url), None, seed)
+    }
+
+    /// The request, authenticated, of a login whose tokens are bearer tokens.
     pub fn with(
         &self,
         authentication: &ClientAuthentication,
     ) -> Result<HttpRequest, AuthenticationReject> {
+        let needs_proof = matches!(
+            authentication,
+            ClientAuthentication::AttestationByDpop { .. }
+        );
+        if needs_proof || self.binding != Binding::Bearer {
+            return Err(AuthenticationReject::DpopProofMissing);
+        }
+        self.authenticated(authentication)
+    }
+
+    /// The request, authenticated, of a login whose tokens obey a key.
+    pub fn with_proof(
+        &self,
+        authentication: &ClientAuthentication,
+        proof: &Proof,
+    ) -> Result<HttpRequest, AuthenticationReject> {
+        match &self.binding {
+            Binding::Bearer => Err(AuthenticationReject::DpopProofUnexpected),
+            Binding::Dpop(thumbprint) if *thumbprint != proof.thumbprint => {
+                Err(AuthenticationReject::DpopKeyMismatch)
+            }
+            Binding::Dpop(_) => Ok(self
+                .authenticated(authentication)?
+                .with_header("dpop", proof.jwt.clone())),
+        }
+    }
+
+    fn authenticated(
+        &self,
+        authentication: &ClientAuthentication,
+    ) -> Result<HttpRequest, AuthenticationReject> {
+        let client_id = ("client_id", self.client_id.as_str());
         match authentication {
-            ClientAuthentication::None => Ok(self.post([("client_id", self.client_id.as_str())])),
+            ClientAuthentication::None => Ok(self.post([client_id])),
             ClientAuthentication::SecretBasic(secret) => {
                 let value = self.basic(present(secret)?);
                 Ok(self.post([]).with_header("authorization", value))
             }
-            ClientAuthentication::SecretPost(secret) => Ok(self.post([
-                ("client_id", self.client_id.as_str()),
-                ("client_secret", present(secret)?.expose()),
+            ClientAuthentication::SecretPost(secret) => {
+                Ok(self.post([client_id, ("client_secret", present(secret)?.expose())]))
+            }
+            ClientAuthentication::Assertion(assertion) => Ok(self.post([
+                client_id,
+                ("client_assertion_type", ASSERTION_TYPE),
+                ("client_assertion", assertion.text().expose()),
             ])),
+            ClientAuthentication::Attestation { attestation, proof } => Ok(self
+                .post([client_id])
+                .with_header("oauth-client-attestation", attestation.clone())
+                .with_header("oauth-client-attestation-pop", proof.clone())),
+            ClientAuthentication::AttestationByDpop { attestation } => Ok(self
+                .post([client_id])
+                .with_header("oauth-client-attestation", attestation.clone())),
         }
     }
 
@@ -139,6 +267,8 @@ fn present(secret: &SecretText) -> Result<&SecretText, AuthenticationReject> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entropy::fixed::Counting;
+    use crate::testing::{InstanceKey, NOW};
 
     fn call(client_id: &str) -> AuthenticatedCall {
         let url = Url::parse("https://as.example/token").unwrap();
@@ -192,6 +322,69 @@ mod tests {
         );
         let expected = base64_standard(b"a%3Ab:c+d%2B%C3%A9");
         assert_eq!(header, Some(format!("Basic {}", expected.as_str())));
+    }
+
+    #[test]
+    fn assertions_go_in_the_body_and_attestations_in_headers() {
+        let assertion = Assertion::PrivateKey(SecretText::new("a.b.c"));
+        assert_eq!(
+            sent("x", &ClientAuthentication::Assertion(assertion)).1,
+            "grant_type=authorization_code&client_id=x&client_assertion_type=urn%3Aietf%3Aparams\
+             %3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=a.b.c"
+        );
+        let attested = ClientAuthentication::Attestation {
+            attestation: SecretText::new("at"),
+            proof: SecretText::new("pop"),
+        };
+        let request = call("x").with(&attested).unwrap();
+        for (name, value) in [
+            ("OAuth-Client-Attestation", "at"),
+            ("OAuth-Client-Attestation-PoP", "pop"),
+        ] {
+            assert_eq!(request.header(name).unwrap().expose(), value);
+        }
+    }
+
+    #[test]
+    fn a_bound_login_needs_a_proof_by_its_own_key_and_a_bearer_login_none() {
+        let (own, other) = (InstanceKey::new(), InstanceKey::new());
+        let bearer = call("x");
+        let bound = call("x").bound(&Binding::Dpop(own.public().thumbprint()));
+        let prove = |key: &InstanceKey| {
+            let mut entropy = Counting::default();
+            let seed = ProofSeed {
+                nonce: None,
+                now: NOW,
+                entropy: &mut entropy,
+            };
+            key.prove(bound.prove(&key.public(), seed).unwrap())
+        };
+        let combined = ClientAuthentication::AttestationByDpop {
+            attestation: SecretText::new("at"),
+        };
+        let request = bound.with_proof(&combined, &prove(&own)).unwrap();
+        assert!(request.header("dpop").is_some());
+        assert!(request.header("oauth-client-attestation").is_some());
+        assert!(request.header("oauth-client-attestation-pop").is_none());
+
+        let none = ClientAuthentication::None;
+        for (outcome, reject) in [
+            (bound.with(&none), AuthenticationReject::DpopProofMissing),
+            (
+                bearer.with(&combined),
+                AuthenticationReject::DpopProofMissing,
+            ),
+            (
+                bound.with_proof(&none, &prove(&other)),
+                AuthenticationReject::DpopKeyMismatch,
+            ),
+            (
+                bearer.with_proof(&none, &prove(&own)),
+                AuthenticationReject::DpopProofUnexpected,
+            ),
+        ] {
+            assert_eq!(outcome.err(), Some(reject));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use url::Url;
 
 use crate::discovery::ServerMetadata;
+use crate::dpop::Binding;
 use crate::entropy::{self, Entropy, EntropyFailed};
 use crate::jose::Algorithm;
 use crate::pending::PendingAuthorization;
@@ -26,6 +27,8 @@ pub struct Client {
 pub struct AuthorizationWish {
     /// Scopes, in order. With `openid` an ID token is demanded later.
     pub scope: Vec<String>,
+    /// Whom the tokens shall obey.
+    pub binding: Binding,
     /// Further parameters (`prompt`, `login_hint`, `access_type`, …); none that this engine sets itself.
     pub extra: Vec<(String, String)>,
 }
@@ -51,6 +54,15 @@ pub enum AuthorizeReject {
     /// The server signs ID tokens with nothing that we verify.
     #[error("the server signs ID tokens with no algorithm that is verified here")]
     NoCommonAlgorithm,
+    /// The server refuses requests that were not pushed (RFC 9126).
+    #[error("the server demands that authorization requests are pushed")]
+    MustBePushed,
+    /// The server has nowhere to push to.
+    #[error("the server takes no pushed authorization requests")]
+    CannotBePushed,
+    /// The tokens shall obey a key, and the server does not know how.
+    #[error("the server does not bind tokens to keys (DPoP with ES256)")]
+    DpopUnsupported,
 }
 
 impl AuthorizeReject {
@@ -60,6 +72,9 @@ impl AuthorizeReject {
             Self::ParameterReserved => "authorize-parameter-reserved",
             Self::Entropy(EntropyFailed) => "entropy-failed",
             Self::NoCommonAlgorithm => "authorize-no-common-algorithm",
+            Self::MustBePushed => "authorize-must-be-pushed",
+            Self::CannotBePushed => "authorize-cannot-be-pushed",
+            Self::DpopUnsupported => "authorize-dpop-unsupported",
         }
     }
 }
@@ -80,13 +95,31 @@ const RESERVED: [&str; 13] = [
     "state",
 ];
 
-/// Begins an authorization.
+/// Begins an authorization in the browser's address. A server that demands pushed requests wants
+/// [`crate::par::begin`].
 pub fn begin(
     server: &ServerMetadata,
     client: &Client,
     wish: &AuthorizationWish,
     entropy: &mut dyn Entropy,
 ) -> Result<Authorization, AuthorizeReject> {
+    if server.require_pushed_authorization_requests {
+        return Err(AuthorizeReject::MustBePushed);
+    }
+    let pending = pend(server, client, wish, entropy)?;
+    let mut url = server.authorization_endpoint.clone();
+    url.query_pairs_mut()
+        .extend_pairs(parameters(wish, &pending));
+    Ok(Authorization { url, pending })
+}
+
+/// Draws what the answer will be judged by.
+pub(crate) fn pend(
+    server: &ServerMetadata,
+    client: &Client,
+    wish: &AuthorizationWish,
+    entropy: &mut dyn Entropy,
+) -> Result<PendingAuthorization, AuthorizeReject> {
     if wish
         .extra
         .iter()
@@ -99,6 +132,9 @@ pub fn begin(
     if wants_id_token && algorithms.is_empty() {
         return Err(AuthorizeReject::NoCommonAlgorithm);
     }
+    if wish.binding != Binding::Bearer && !server.speaks_dpop() {
+        return Err(AuthorizeReject::DpopUnsupported);
+    }
     let pending = PendingAuthorization {
         issuer: server.issuer.clone(),
         issuer_in_response: server.authorization_response_iss_parameter_supported,
@@ -106,35 +142,39 @@ pub fn begin(
         redirect_uri: client.redirect_uri.clone(),
         scope: wish.scope.clone(),
         algorithms,
+        binding: wish.binding.clone(),
         state: entropy::text(entropy)?.into(),
         nonce: entropy::text(entropy)?.into(),
         verifier: Verifier::draw(entropy)?,
     };
-    Ok(Authorization {
-        url: url(server, wish, &pending),
-        pending,
-    })
+    Ok(pending)
 }
 
-fn url(server: &ServerMetadata, wish: &AuthorizationWish, pending: &PendingAuthorization) -> Url {
-    let mut url = server.authorization_endpoint.clone();
-    let mut query = url.query_pairs_mut();
-    query
-        .append_pair("response_type", "code")
-        .append_pair("client_id", &pending.client_id)
-        .append_pair("redirect_uri", pending.redirect_uri.as_str())
-        .append_pair("scope", &wish.scope.join(" "))
-        .append_pair("state", pending.state.expose())
-        .append_pair("code_challenge", &pending.verifier.challenge())
-        .append_pair("code_challenge_method", "S256");
+/// The parameters of an authorization request, in order.
+pub(crate) fn parameters(
+    wish: &AuthorizationWish,
+    pending: &PendingAuthorization,
+) -> Vec<(String, String)> {
+    let mut parameters: Vec<(&str, String)> = vec![
+        ("response_type", "code".to_owned()),
+        ("client_id", pending.client_id.clone()),
+        ("redirect_uri", pending.redirect_uri.as_str().to_owned()),
+        ("scope", wish.scope.join(" ")),
+        ("state", pending.state.expose().to_owned()),
+        ("code_challenge", pending.verifier.challenge()),
+        ("code_challenge_method", "S256".to_owned()),
+    ];
     if pending.wants_id_token() {
-        query.append_pair("nonce", pending.nonce.expose());
+        parameters.push(("nonce", pending.nonce.expose().to_owned()));
     }
-    for (name, value) in &wish.extra {
-        query.append_pair(name, value);
+    if let Binding::Dpop(thumbprint) = &pending.binding {
+        parameters.push(("dpop_jkt", thumbprint.clone()));
     }
-    drop(query);
-    url
+    parameters
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .chain(wish.extra.iter().cloned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -171,8 +211,8 @@ mod tests {
     fn extra_parameters_cannot_override_the_engines_own() {
         for name in RESERVED {
             let wish = AuthorizationWish {
-                scope: vec![],
                 extra: vec![(name.to_owned(), "x".to_owned())],
+                ..AuthorizationWish::default()
             };
             let reject = begin(
                 &testing::server(),
@@ -196,6 +236,29 @@ mod tests {
         let wish = testing::wish();
         let reject = begin(&server, &testing::client(), &wish, &mut Counting::default());
         assert_eq!(reject.err(), Some(AuthorizeReject::NoCommonAlgorithm));
+    }
+
+    #[test]
+    fn a_bound_login_says_so_and_only_to_a_server_that_understands() {
+        let mut server = testing::server();
+        let wish = AuthorizationWish {
+            binding: Binding::Dpop("thumb".to_owned()),
+            ..testing::wish()
+        };
+        let begin = |server: &ServerMetadata| {
+            begin(server, &testing::client(), &wish, &mut Counting::default())
+        };
+        assert_eq!(begin(&server).err(), Some(AuthorizeReject::DpopUnsupported));
+        server.dpop_signing_alg_values_supported = Some(vec!["ES256".to_owned()]);
+        let query: BTreeMap<_, _> = begin(&server)
+            .unwrap()
+            .url
+            .query_pairs()
+            .into_owned()
+            .collect();
+        assert_eq!(query["dpop_jkt"], "thumb");
+        server.require_pushed_authorization_requests = true;
+        assert_eq!(begin(&server).err(), Some(AuthorizeReject::MustBePushed));
     }
 
     #[test]

@@ -95,6 +95,15 @@ pub struct ServerMetadata {
     /// RFC 9126.
     #[serde(default)]
     pub pushed_authorization_request_endpoint: Option<Url>,
+    /// Whether the server refuses authorization requests that were not pushed.
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
+    /// Where attestation challenges come from.
+    #[serde(default)]
+    pub challenge_endpoint: Option<Url>,
+    /// What may sign DPoP proofs; absent: no DPoP.
+    #[serde(default)]
+    pub dpop_signing_alg_values_supported: Option<Vec<String>>,
     /// Whether `iss` must be in every authorization response (RFC 9207).
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
@@ -161,6 +170,7 @@ impl ServerMetadata {
             &self.revocation_endpoint,
             &self.end_session_endpoint,
             &self.pushed_authorization_request_endpoint,
+            &self.challenge_endpoint,
         ];
         let plain_issuer = issuer.is_plain();
         let mut endpoints = required
@@ -179,6 +189,19 @@ impl ServerMetadata {
         }
     }
 
+    /// Whether the server binds tokens to ES256 keys (RFC 9449).
+    pub fn speaks_dpop(&self) -> bool {
+        lists(self.dpop_signing_alg_values_supported.as_ref(), "ES256")
+    }
+
+    /// Whether the server lets clients authenticate so; `client_secret_basic` where it says nothing.
+    pub fn accepts(&self, method: &str) -> bool {
+        match &self.token_endpoint_auth_methods_supported {
+            None => method == "client_secret_basic",
+            listed => lists(listed.as_ref(), method),
+        }
+    }
+
     /// The request for the server's signing keys.
     pub fn keys(&self) -> Result<HttpRequest, DiscoveryReject> {
         let url = self
@@ -187,6 +210,10 @@ impl ServerMetadata {
             .ok_or(DiscoveryReject::EndpointMissing("jwks_uri"))?;
         Ok(HttpRequest::fetch(url, MOST_DOCUMENT_BYTES))
     }
+}
+
+fn lists(listed: Option<&Vec<String>>, wanted: &str) -> bool {
+    listed.is_some_and(|listed| listed.iter().any(|name| name == wanted))
 }
 
 fn is_https(url: &Url) -> bool {
@@ -307,6 +334,19 @@ mod tests {
             let code_found = receive(&broken).err().map(DiscoveryReject::code);
             assert_eq!(code_found, Some(code), "{member} = {value}");
         }
+    }
+
+    #[test]
+    fn what_a_server_does_not_say_is_as_the_standards_say() {
+        let silent = receive(&document()).unwrap();
+        assert!(silent.accepts("client_secret_basic") && !silent.accepts("client_secret_post"));
+        assert!(!silent.speaks_dpop());
+        let mut telling = document();
+        telling["token_endpoint_auth_methods_supported"] = json!(["private_key_jwt"]);
+        telling["dpop_signing_alg_values_supported"] = json!(["RS256", "ES256"]);
+        let telling = receive(&telling).unwrap();
+        assert!(telling.accepts("private_key_jwt") && !telling.accepts("client_secret_basic"));
+        assert!(telling.speaks_dpop());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::authorize::AuthorizeReject;
 use crate::discovery::{DiscoveryReject, IssuerReject};
 use crate::exchange::TokenReject;
 use crate::id_token::IdTokenReject;
+use crate::logout::LogoutReject;
 use crate::redirect::RedirectReject;
 use crate::redirect_uri::RedirectUriReject;
 use crate::response::ResponseReject;
@@ -46,6 +47,9 @@ pub enum OAuthError {
     /// User information.
     #[error(transparent)]
     UserInfo(#[from] UserInfoReject),
+    /// Logout at the provider.
+    #[error(transparent)]
+    Logout(#[from] LogoutReject),
     /// A kept record.
     #[error(transparent)]
     Record(#[from] RecordReject),
@@ -65,6 +69,7 @@ impl OAuthError {
             Self::Token(reject) => reject.code(),
             Self::IdToken(reject) => reject.code(),
             Self::UserInfo(reject) => reject.code(),
+            Self::Logout(reject) => reject.code(),
             Self::Record(reject) => reject.code(),
         }
     }

@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use crate::authentication::AuthenticatedCall;
 use crate::discovery::ServerMetadata;
+use crate::dpop::Binding;
+use crate::freshness::{Demand, Demands};
 use crate::http::HttpResponse;
 use crate::id_token::{Expectation, IdTokenClaims, Occasion};
 use crate::redirect::Authorized;
@@ -34,6 +36,15 @@ pub enum TokenReject {
     /// `token_type` is not one we can use.
     #[error("the server issued a token of a type that is not supported")]
     TokenTypeUnsupported,
+    /// A bearer token, although the login is bound to a key.
+    #[error("the server issued a bearer token although the login is bound to a key")]
+    BindingIgnored,
+    /// A fresh nonce or challenge must be signed; authenticate the call anew and send it once more.
+    #[error("the server demands a fresh value to be signed")]
+    Demanded(Demand),
+    /// The same demand again: a loop.
+    #[error("the server goes on demanding fresh values")]
+    DemandRepeated(Demand),
 }
 
 impl TokenReject {
@@ -45,6 +56,19 @@ impl TokenReject {
             Self::Response(reject) => reject.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::TokenTypeUnsupported => "token-type-unsupported",
+            Self::BindingIgnored => "token-binding-ignored",
+            Self::Demanded(Demand::DpopNonce) => "server-use-dpop-nonce",
+            Self::Demanded(Demand::AttestationChallenge) => "server-use-attestation-challenge",
+            Self::DemandRepeated(_) => "demand-repeated",
+        }
+    }
+
+    /// A refusal, or the first demand of its kind.
+    pub(crate) fn of(refusal: Refusal, response: &HttpResponse, demands: &mut Demands) -> Self {
+        match Demand::of(&refusal, response) {
+            None => Self::Refused(refusal),
+            Some(demand) if demands.admit(demand) => Self::Demanded(demand),
+            Some(demand) => Self::DemandRepeated(demand),
         }
     }
 
@@ -72,8 +96,11 @@ pub struct CodeExchange {
 pub(crate) struct Grant {
     pub(crate) expectation: Expectation,
     pub(crate) scope: Vec<String>,
+    pub(crate) binding: Binding,
     pub(crate) refresh_token: Option<SecretText>,
     pub(crate) known: Option<IdTokenClaims>,
+    pub(crate) known_id_token: Option<SecretText>,
+    pub(crate) demands: Demands,
 }
 
 impl Authorized {
@@ -98,11 +125,15 @@ impl Authorized {
             Occasion::NotAsked
         };
         Ok(CodeExchange {
-            call: AuthenticatedCall::new(&server.token_endpoint, &pending.client_id, fields),
+            call: AuthenticatedCall::new(&server.token_endpoint, &pending.client_id, fields)
+                .bound(&pending.binding),
             grant: Grant {
                 scope: pending.scope,
+                binding: pending.binding,
                 refresh_token: None,
                 known: None,
+                known_id_token: None,
+                demands: Demands::default(),
                 expectation: Expectation {
                     issuer: pending.issuer,
                     client_id: pending.client_id,
@@ -121,9 +152,9 @@ impl CodeExchange {
         &self.call
     }
 
-    /// Judges the answer.
+    /// Judges the answer. After [`TokenReject::Demanded`] authenticate [`Self::call`] anew, and send it once more.
     pub fn receive(
-        &self,
+        &mut self,
         response: &HttpResponse,
         now: UnixTime,
     ) -> Result<UnverifiedTokens, TokenReject> {
@@ -143,17 +174,15 @@ struct TokenBody {
 
 impl Grant {
     pub(crate) fn receive(
-        &self,
+        &mut self,
         response: &HttpResponse,
         now: UnixTime,
     ) -> Result<UnverifiedTokens, TokenReject> {
         if let Answer::Refused(refusal) = response::judge(response, MOST_RESPONSE_BYTES)? {
-            return Err(TokenReject::Refused(refusal));
+            return Err(TokenReject::of(refusal, response, &mut self.demands));
         }
         let body: TokenBody = response::json(response)?;
-        if !body.token_type.eq_ignore_ascii_case("Bearer") {
-            return Err(TokenReject::TokenTypeUnsupported);
-        }
+        self.check_type(&body.token_type)?;
         if !is_header_safe(&body.access_token) {
             return Err(ResponseReject::Malformed.into());
         }
@@ -169,7 +198,23 @@ impl Grant {
             expires_at: body.expires_in.map(|seconds| now.plus(i64::from(seconds))),
             server_now: server_time(response, now),
             expectation: self.expectation.clone(),
+            binding: self.binding.clone(),
             known: self.known.clone(),
+            known_id_token: self.known_id_token.clone(),
+        })
+    }
+
+    /// A server that ignores the proof would hand out tokens that obey anybody.
+    fn check_type(&self, token_type: &str) -> Result<(), TokenReject> {
+        if token_type.eq_ignore_ascii_case(self.binding.scheme()) {
+            return Ok(());
+        }
+        let downgraded =
+            self.binding != Binding::Bearer && token_type.eq_ignore_ascii_case("Bearer");
+        Err(if downgraded {
+            TokenReject::BindingIgnored
+        } else {
+            TokenReject::TokenTypeUnsupported
         })
     }
 }
@@ -192,6 +237,12 @@ mod tests {
 
     fn exchange() -> CodeExchange {
         testing::authorized().exchange(&testing::server()).unwrap()
+    }
+
+    fn bound_exchange() -> CodeExchange {
+        let mut exchange = exchange();
+        exchange.grant.binding = Binding::Dpop("thumb".to_owned());
+        exchange
     }
 
     fn body() -> Value {
@@ -282,6 +333,51 @@ mod tests {
             let reject = exchange().receive(&response, NOW).err().unwrap();
             assert_eq!((reject.code(), reject.retryable()), (code, retryable));
         }
+    }
+
+    #[test]
+    fn a_bound_login_accepts_bound_tokens_only() {
+        let mut bound = bound_exchange();
+        let tokens = bound.receive(&with("token_type", json!("dpop")), NOW);
+        assert_eq!(tokens.unwrap().binding, Binding::Dpop("thumb".to_owned()));
+        for (mut exchange, token_type, reject) in [
+            (bound_exchange(), "Bearer", TokenReject::BindingIgnored),
+            (bound_exchange(), "mac", TokenReject::TokenTypeUnsupported),
+            (exchange(), "DPoP", TokenReject::TokenTypeUnsupported),
+        ] {
+            let answer = exchange.receive(&with("token_type", json!(token_type)), NOW);
+            assert_eq!(answer.err(), Some(reject), "{token_type}");
+        }
+    }
+
+    #[test]
+    fn a_demand_is_met_once_for_each_kind_and_then_it_is_a_loop() {
+        let demand = |error: &str| {
+            let mut response = json_response(400, &json!({ "error": error }));
+            for name in ["DPoP-Nonce", "OAuth-Client-Attestation-Challenge"] {
+                response.headers.push((name.to_owned(), "fresh".to_owned()));
+            }
+            response
+        };
+        let mut exchange = bound_exchange();
+        for (error, code) in [
+            ("use_dpop_nonce", "server-use-dpop-nonce"),
+            (
+                "use_attestation_challenge",
+                "server-use-attestation-challenge",
+            ),
+            ("use_dpop_nonce", "demand-repeated"),
+            ("use_attestation_challenge", "demand-repeated"),
+        ] {
+            let reject = exchange.receive(&demand(error), NOW).err().unwrap();
+            assert_eq!((reject.code(), reject.ends_session()), (code, false));
+        }
+        let mute = json_response(400, &json!({"error": "use_dpop_nonce"}));
+        let reject = bound_exchange().receive(&mute, NOW).err().unwrap();
+        assert!(
+            matches!(reject, TokenReject::Refused(_)),
+            "no nonce came along"
+        );
     }
 
     #[test]

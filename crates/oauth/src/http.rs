@@ -9,6 +9,7 @@ use std::fmt;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::dpop::Proof;
 use crate::secret::SecretText;
 
 /// The two methods OAuth needs.
@@ -75,6 +76,12 @@ impl HttpRequest {
     pub(crate) fn with_header(mut self, name: &'static str, value: SecretText) -> Self {
         self.headers.push((name, value));
         self
+    }
+
+    /// With a DPoP proof that was made for it.
+    #[must_use]
+    pub fn with_proof(self, proof: &Proof) -> Self {
+        self.with_header("dpop", proof.header().clone())
     }
 
     /// The value of a header.

@@ -24,18 +24,25 @@
     )
 )]
 
+pub mod assertion;
+pub mod attestation;
 pub mod authentication;
 pub mod authorize;
 pub mod discovery;
+pub mod dpop;
 pub mod encoding;
 pub mod entropy;
 pub mod error;
 pub mod exchange;
+pub mod freshness;
 pub mod http;
 pub mod id_token;
 pub mod jose;
 pub mod jwks;
+pub mod jwt;
+pub mod logout;
 pub mod loopback;
+pub mod par;
 pub mod pending;
 pub mod pkce;
 pub mod redirect;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::discovery::Issuer;
+use crate::dpop::Binding;
 use crate::jose::Algorithm;
 use crate::pkce::Verifier;
 use crate::redirect_uri::RedirectUri;
@@ -22,6 +23,7 @@ pub struct PendingAuthorization {
     pub(crate) redirect_uri: RedirectUri,
     pub(crate) scope: Vec<String>,
     pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) binding: Binding,
     pub(crate) state: SecretText,
     pub(crate) nonce: SecretText,
     pub(crate) verifier: Verifier,
@@ -52,6 +54,7 @@ struct PendingRecord {
     redirect_uri: String,
     scope: Vec<String>,
     algorithms: Vec<Algorithm>,
+    binding: Binding,
     state: String,
     nonce: String,
     verifier: String,
@@ -76,6 +79,7 @@ impl Record for PendingAuthorization {
             redirect_uri: self.redirect_uri.as_str().to_owned(),
             scope: self.scope.clone(),
             algorithms: self.algorithms.clone(),
+            binding: self.binding.clone(),
             state: self.state.expose().to_owned(),
             nonce: self.nonce.expose().to_owned(),
             verifier: self.verifier.secret().expose().to_owned(),
@@ -94,6 +98,7 @@ impl Record for PendingAuthorization {
                 .map_err(|_| RecordReject::Malformed)?,
             scope: record.scope.clone(),
             algorithms: record.algorithms.clone(),
+            binding: record.binding.clone(),
             state: SecretText::new(record.state.clone()),
             nonce: SecretText::new(record.nonce.clone()),
             verifier: Verifier::parse(&record.verifier).map_err(|_| RecordReject::Malformed)?,
@@ -127,6 +132,7 @@ mod tests {
             names,
             [
                 "algorithms",
+                "binding",
                 "client_id",
                 "issuer",
                 "issuer_in_response",

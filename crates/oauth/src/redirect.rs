@@ -5,8 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroizing;
+
 use crate::pending::PendingAuthorization;
+use crate::redirect_uri::RedirectUri;
 use crate::response::Refusal;
+use crate::seal::{Record, RecordReject};
 use crate::secret::SecretText;
 
 const MOST_QUERY_BYTES: usize = 8 * 1024;
@@ -17,6 +21,29 @@ const MOST_PARAMETERS: usize = 32;
 pub struct Authorized {
     pub(crate) pending: PendingAuthorization,
     pub(crate) code: SecretText,
+}
+
+impl Record for Authorized {
+    const PURPOSE: &'static str = "bonafide-oauth-authorized-1";
+
+    fn to_record(&self) -> Zeroizing<Vec<u8>> {
+        let mut record = Zeroizing::new(self.code.expose().as_bytes().to_vec());
+        record.push(b'\n');
+        record.extend_from_slice(&self.pending.to_record());
+        record
+    }
+
+    fn from_record(bytes: &[u8]) -> Result<Self, RecordReject> {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let (code, pending) = end
+            .and_then(|end| bytes.split_at_checked(end))
+            .ok_or(RecordReject::Malformed)?;
+        let code = std::str::from_utf8(code).map_err(|_| RecordReject::Malformed)?;
+        Ok(Self {
+            pending: PendingAuthorization::from_record(pending)?,
+            code: SecretText::new(code),
+        })
+    }
 }
 
 /// A redirect that brings no code.
@@ -87,14 +114,7 @@ impl RedirectReject {
 impl PendingAuthorization {
     /// Judges the URL that the browser came back with.
     pub fn receive(&self, arrived: &str) -> Result<Authorized, RedirectReject> {
-        if arrived.len() > MOST_QUERY_BYTES {
-            return Err(RedirectReject::TooLarge);
-        }
-        let query = self
-            .redirect_uri
-            .query_of(arrived)
-            .ok_or(RedirectReject::Elsewhere)?;
-        let parameters = parse(query)?;
+        let parameters = parameters_of(arrived, &self.redirect_uri)?;
         self.check_origin(&parameters)?;
         let code = parameters.get("code").filter(|code| !code.is_empty());
         match (code, parameters.get("error")) {
@@ -125,6 +145,21 @@ impl PendingAuthorization {
             _ => Ok(()),
         }
     }
+}
+
+/// The parameters of a URL that arrived at `redirect_uri`.
+pub(crate) fn parameters_of(
+    arrived: &str,
+    redirect_uri: &RedirectUri,
+) -> Result<BTreeMap<String, String>, RedirectReject> {
+    if arrived.len() > MOST_QUERY_BYTES {
+        return Err(RedirectReject::TooLarge);
+    }
+    parse(
+        redirect_uri
+            .query_of(arrived)
+            .ok_or(RedirectReject::Elsewhere)?,
+    )
 }
 
 fn parse(query: &str) -> Result<BTreeMap<String, String>, RedirectReject> {
@@ -246,6 +281,19 @@ mod tests {
         assert!(pending.receive(&good.replace("iss=", "is=")).is_ok());
         let reject = pending.receive(&good.replace("as.example", "evil.example"));
         assert_eq!(reject.err(), Some(RedirectReject::IssuerMismatch));
+    }
+
+    #[test]
+    fn a_code_survives_the_death_of_the_process_before_its_exchange() {
+        let pending = testing::begin().pending;
+        let authorized = pending.receive(&good(&pending)).unwrap();
+        let back = Authorized::from_record(&authorized.to_record()).unwrap();
+        assert_eq!(back.code.expose(), "4/0Acode");
+        assert_eq!(back.to_record(), authorized.to_record());
+        for broken in [&b""[..], b"code", b"code\n{}", b"\xff\n{}"] {
+            let reject = Authorized::from_record(broken).err();
+            assert_eq!(reject, Some(RecordReject::Malformed));
+        }
     }
 
     proptest! {

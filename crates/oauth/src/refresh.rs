@@ -6,6 +6,7 @@
 use crate::authentication::AuthenticatedCall;
 use crate::discovery::ServerMetadata;
 use crate::exchange::{Grant, TokenReject};
+use crate::freshness::Demands;
 use crate::http::HttpResponse;
 use crate::id_token::{Expectation, Occasion};
 use crate::secret::SecretText;
@@ -40,11 +41,15 @@ impl Tokens {
             None => Occasion::NotAsked,
         };
         Ok(Refresh {
-            call: AuthenticatedCall::new(&server.token_endpoint, &self.client_id, fields),
+            call: AuthenticatedCall::new(&server.token_endpoint, &self.client_id, fields)
+                .bound(&self.binding),
             grant: Grant {
                 scope: self.scope.clone(),
+                binding: self.binding.clone(),
                 refresh_token: self.refresh_token.clone(),
                 known: self.identity.clone(),
+                known_id_token: self.id_token.clone(),
+                demands: Demands::default(),
                 expectation: Expectation {
                     issuer: self.issuer.clone(),
                     client_id: self.client_id.clone(),
@@ -63,9 +68,9 @@ impl Refresh {
         &self.call
     }
 
-    /// Judges the answer.
+    /// Judges the answer. After [`TokenReject::Demanded`] authenticate [`Self::call`] anew, and send it once more.
     pub fn receive(
-        &self,
+        &mut self,
         response: &HttpResponse,
         now: UnixTime,
     ) -> Result<UnverifiedTokens, TokenReject> {
@@ -95,7 +100,7 @@ mod tests {
     #[test]
     fn keeps_what_the_server_does_not_replace() {
         let tokens = testing::tokens();
-        let refresh = tokens.refresh(&testing::server()).unwrap();
+        let mut refresh = tokens.refresh(&testing::server()).unwrap();
         let kept = refresh.receive(&answer(&json!({})), NOW).unwrap();
         assert!(!kept.needs_keys());
         let kept = kept.verify(&Jwks::default()).unwrap();
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn another_user_or_another_login_is_refused() {
         let signer = Signer::es256("1");
-        let refresh = testing::tokens().refresh(&testing::server()).unwrap();
+        let mut refresh = testing::tokens().refresh(&testing::server()).unwrap();
         for (member, value, reject) in [
             ("sub", json!("user-2"), IdTokenReject::SubjectChanged),
             ("nonce", json!("other"), IdTokenReject::NonceMismatch),

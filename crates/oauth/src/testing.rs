@@ -3,13 +3,15 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    RSA_PKCS1_SHA256,
 };
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::authorize::{self, Authorization, AuthorizationWish, Client};
 use crate::discovery::{Issuer, ServerMetadata};
+use crate::dpop::{Binding, DpopKey, Proof, UnsignedProof};
 use crate::encoding::base64url;
 use crate::entropy::fixed::Counting;
 use crate::id_token::IdTokenClaims;
@@ -37,6 +39,9 @@ pub(crate) fn server() -> ServerMetadata {
         revocation_endpoint: Some(url("revoke")),
         end_session_endpoint: None,
         pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: false,
+        challenge_endpoint: None,
+        dpop_signing_alg_values_supported: None,
         authorization_response_iss_parameter_supported: true,
         code_challenge_methods_supported: Some(vec!["S256".to_owned()]),
         token_endpoint_auth_methods_supported: None,
@@ -54,6 +59,7 @@ pub(crate) fn client() -> Client {
 pub(crate) fn wish() -> AuthorizationWish {
     AuthorizationWish {
         scope: vec!["openid".to_owned(), "email".to_owned()],
+        binding: Binding::Bearer,
         extra: vec![("prompt".to_owned(), "select_account".to_owned())],
     }
 }
@@ -75,6 +81,8 @@ pub(crate) fn tokens() -> Tokens {
         client_id: "books".to_owned(),
         algorithms: Algorithm::ALL.to_vec(),
         nonce: begin().pending.nonce,
+        binding: Binding::Bearer,
+        id_token: Some(SecretText::new("id-1")),
         access_token: SecretText::new("access-1"),
         refresh_token: Some(SecretText::new("refresh-1")),
         scope: vec!["openid".to_owned()],
@@ -186,4 +194,22 @@ impl Signer {
 fn rsa_numbers(der: &[u8]) -> (&[u8], &[u8]) {
     // 30 82 LL LL  02 82 01 01 00 <256 bytes>  02 03 <3 bytes>
     (&der[9..265], &der[267..])
+}
+
+/// An instance's key, as a key store holds it: DER signatures.
+pub(crate) struct InstanceKey(EcdsaKeyPair);
+
+impl InstanceKey {
+    pub(crate) fn new() -> Self {
+        Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap())
+    }
+
+    pub(crate) fn public(&self) -> DpopKey {
+        DpopKey::from_point(self.0.public_key().as_ref()).unwrap()
+    }
+
+    pub(crate) fn prove(&self, proof: UnsignedProof) -> Proof {
+        let signature = self.0.sign(&SystemRandom::new(), proof.signing_input());
+        proof.signed_der(signature.unwrap().as_ref()).unwrap()
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::discovery::Issuer;
+use crate::dpop::Binding;
 use crate::id_token::{Expectation, IdTokenClaims, IdTokenReject, Occasion};
 use crate::jose::Algorithm;
 use crate::jwks::Jwks;
@@ -24,8 +25,10 @@ pub struct UnverifiedTokens {
     pub(crate) expires_at: Option<UnixTime>,
     pub(crate) server_now: UnixTime,
     pub(crate) expectation: Expectation,
-    /// The claims that a refresh without ID token goes on with.
+    pub(crate) binding: Binding,
+    /// What a refresh without ID token goes on with.
     pub(crate) known: Option<IdTokenClaims>,
+    pub(crate) known_id_token: Option<SecretText>,
 }
 
 /// Tokens of a verified login.
@@ -35,6 +38,8 @@ pub struct Tokens {
     pub(crate) client_id: String,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) nonce: SecretText,
+    pub(crate) binding: Binding,
+    pub(crate) id_token: Option<SecretText>,
     pub(crate) access_token: SecretText,
     pub(crate) refresh_token: Option<SecretText>,
     pub(crate) scope: Vec<String>,
@@ -67,6 +72,11 @@ impl UnverifiedTokens {
             client_id: self.expectation.client_id.clone(),
             algorithms: self.expectation.algorithms.clone(),
             nonce: self.expectation.nonce.clone(),
+            binding: self.binding.clone(),
+            id_token: self
+                .id_token
+                .clone()
+                .or_else(|| self.known_id_token.clone()),
             access_token: self.access_token.clone(),
             refresh_token: self.refresh_token.clone(),
             scope: self.scope.clone(),
@@ -77,14 +87,20 @@ impl UnverifiedTokens {
 }
 
 impl Tokens {
-    /// Goes into `Authorization: Bearer …` (header only, RFC 6750).
+    /// The access token itself.
     pub fn access_token(&self) -> &SecretText {
         &self.access_token
     }
 
-    /// The whole header value.
-    pub fn bearer(&self) -> SecretText {
-        SecretText::new(format!("Bearer {}", self.access_token.expose()))
+    /// The whole value of `Authorization` (header only, RFC 6750 and RFC 9449).
+    pub fn authorization(&self) -> SecretText {
+        let scheme = self.binding.scheme();
+        SecretText::new(format!("{scheme} {}", self.access_token.expose()))
+    }
+
+    /// Whom the access token obeys; a bound one needs a proof with each request.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// Whether a refresh is possible at all.
@@ -121,6 +137,8 @@ struct TokensRecord {
     client_id: String,
     algorithms: Vec<Algorithm>,
     nonce: String,
+    binding: Binding,
+    id_token: Option<String>,
     access_token: String,
     refresh_token: Option<String>,
     scope: Vec<String>,
@@ -133,6 +151,7 @@ impl Drop for TokensRecord {
         self.nonce.zeroize();
         self.access_token.zeroize();
         self.refresh_token.zeroize();
+        self.id_token.zeroize();
     }
 }
 
@@ -146,6 +165,8 @@ impl Record for Tokens {
             client_id: self.client_id.clone(),
             algorithms: self.algorithms.clone(),
             nonce: text(&self.nonce),
+            binding: self.binding.clone(),
+            id_token: self.id_token.as_ref().map(text),
             access_token: text(&self.access_token),
             refresh_token: self.refresh_token.as_ref().map(text),
             scope: self.scope.clone(),
@@ -163,6 +184,8 @@ impl Record for Tokens {
             client_id: record.client_id.clone(),
             algorithms: record.algorithms.clone(),
             nonce: SecretText::new(record.nonce.as_str()),
+            binding: record.binding.clone(),
+            id_token: record.id_token.as_deref().map(SecretText::new),
             access_token: SecretText::new(record.access_token.as_str()),
             refresh_token: record.refresh_token.as_deref().map(SecretText::new),
             scope: record.scope.clone(),

@@ -62,7 +62,8 @@ struct UserInfoBody {
 }
 
 impl Tokens {
-    /// The request, with the access token in its header.
+    /// The request, with the access token in its header; a bound token's proof is added by
+    /// [`HttpRequest::with_proof`].
     pub fn userinfo(&self, server: &ServerMetadata) -> Result<HttpRequest, UserInfoReject> {
         if server.issuer != self.issuer {
             return Err(DiscoveryReject::IssuerMismatch.into());
@@ -72,7 +73,7 @@ impl Tokens {
             .clone()
             .ok_or(DiscoveryReject::EndpointMissing("userinfo_endpoint"))?;
         let request = HttpRequest::fetch(url, MOST_RESPONSE_BYTES);
-        Ok(request.with_header("authorization", self.bearer()))
+        Ok(request.with_header("authorization", self.authorization()))
     }
 
     /// Judges the answer.

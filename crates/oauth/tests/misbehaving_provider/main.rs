@@ -5,6 +5,7 @@
 mod provider;
 
 use bonafide_oauth::authorize::{self, AuthorizationWish, Client};
+use bonafide_oauth::dpop::Binding;
 use bonafide_oauth::entropy::SystemEntropy;
 use bonafide_oauth::{
     ClientAuthentication, Issuer, Jwks, OAuthError, RedirectUri, SecretText, ServerMetadata,
@@ -27,11 +28,12 @@ fn log_in(provider: &mut Provider) -> Result<(Tokens, ServerMetadata), OAuthErro
     };
     let wish = AuthorizationWish {
         scope: vec!["openid".to_owned(), "email".to_owned()],
+        binding: Binding::Bearer,
         extra: vec![],
     };
     let begun = authorize::begin(&server, &client, &wish, &mut SystemEntropy)?;
     let landed = provider.authorize(&begun.url);
-    let exchange = begun.pending.receive(&landed)?.exchange(&server)?;
+    let mut exchange = begun.pending.receive(&landed)?.exchange(&server)?;
     let secret = ClientAuthentication::SecretBasic(SecretText::new("secret"));
     let answered = provider.answer(&exchange.call().with(&secret)?);
     let unverified = exchange.receive(&answered, UnixTime(NOW))?;
@@ -428,7 +430,7 @@ fn clocks_that_are_a_day_apart_do_not_matter_as_long_as_the_server_tells_its_own
 fn a_refresh_of_another_user_is_refused_and_invalid_client_does_not_end_the_session() {
     let mut provider = Provider::good();
     let (tokens, server) = log_in(&mut provider).unwrap();
-    let refresh = tokens.refresh(&server).unwrap();
+    let mut refresh = tokens.refresh(&server).unwrap();
     let secret = ClientAuthentication::SecretBasic(SecretText::new("secret"));
     for (member, value, code) in [
         ("sub", json!("user-1"), "accept"),
