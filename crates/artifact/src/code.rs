@@ -143,6 +143,34 @@ codes! {
     SplitOtherSigner = "split-other-signer", Reject, "A part is signed by somebody else, or with another history.";
     SplitDuplicate = "split-duplicate", Reject, "Two parts have one split name.";
     UploadKey = "upload-key", Warning, "A bundle is signed with the upload key. The store signs what devices get with another key: take that one's certificate from the store, never this.";
+    // iOS
+    AppleBundle = "apple-bundle", Reject, "An IPA holds exactly one app under Payload.";
+    AppleFileMissing = "apple-file-missing", Reject, "A file that the app needs is not there.";
+    AppleInfoMalformed = "apple-info-malformed", Reject, "Info.plist cannot be read, or names an impossible executable.";
+    AppleSymbolicLink = "apple-symbolic-link", Reject, "The bundle has a symbolic link: what it points to is not what was sealed.";
+    AppleExecutableMalformed = "apple-executable-malformed", Reject, "An executable is no Mach-O file that holds together.";
+    AppleUnsigned = "apple-unsigned", Reject, "A slice of an executable has no code signature.";
+    AppleSignatureMalformed = "apple-signature-malformed", Reject, "A code signature cannot be read, or contradicts itself.";
+    AppleAdHoc = "apple-ad-hoc", Reject, "The code signature is nobody's: hashes without a signer.";
+    AppleCmsMalformed = "apple-cms-malformed", Reject, "The signed message of a code signature cannot be read.";
+    AppleCdHashesDiffer = "apple-cdhashes-differ", Reject, "The signed list of code directories is not the list that is there.";
+    AppleCodeUncovered = "apple-code-uncovered", Reject, "A code directory does not cover all of the code.";
+    AppleCodeModified = "apple-code-modified", Reject, "A page of code is not what was signed.";
+    AppleSealBroken = "apple-seal-broken", Reject, "A part that the code directory seals was changed, removed or added.";
+    AppleSlicesDiffer = "apple-slices-differ", Reject, "The slices of one executable are signed differently: phones would run another app than tablets.";
+    AppleResourcesMalformed = "apple-resources-malformed", Reject, "The seal over the bundle's files is missing or cannot be read.";
+    AppleResourceMissing = "apple-resource-missing", Reject, "A sealed file is not there.";
+    AppleResourceModified = "apple-resource-modified", Reject, "A sealed file was changed.";
+    AppleResourceUnsealed = "apple-resource-unsealed", Reject, "A file was added that no seal covers.";
+    AppleIdentifierDiffers = "apple-identifier-differs", Reject, "The bundle's id is not the one that was signed or entitled.";
+    AppleNoAppId = "apple-no-app-id", Reject, "The signature entitles to no app id.";
+    AppleTeamDiffers = "apple-team-differs", Reject, "App, profile or nested code belong to different teams.";
+    AppleProfileMissing = "apple-profile-missing", Reject, "There is no provisioning profile, and the App Store did not sign.";
+    AppleProfileMalformed = "apple-profile-malformed", Reject, "The provisioning profile cannot be read.";
+    AppleSignerNotInProfile = "apple-signer-not-in-profile", Reject, "The provisioning profile does not name the signer's certificate.";
+    AppleEntitlementNotGranted = "apple-entitlement-not-granted", Warning, "The app claims a right that its profile does not grant; a device refuses to install it.";
+    AppleChainUntrusted = "apple-chain-untrusted", Warning, "The signer's certificate does not chain to Apple's root: anybody could have made it.";
+    AppleEncrypted = "apple-encrypted", NotChecked, "The code is encrypted for the store's devices (`FairPlay`); its pages cannot be compared anywhere else.";
     // What this crate does not do (yet)
     KindNotChecked = "kind-not-checked", NotChecked, "Artifacts of this kind are recognised, but not verified by this build.";
     RangeUnsupported = "range-unsupported", NotChecked, "The range of Android levels asked about is empty.";

@@ -6,6 +6,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::finding::{ApiRange, Finding, Severity};
+use crate::ios::facts::IosFacts;
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -289,6 +290,7 @@ pub struct Inspection {
     pub(crate) levels: Vec<Level>,
     pub(crate) source_stamp: Option<SourceStamp>,
     pub(crate) parts: Vec<Part>,
+    pub(crate) ios: Option<IosFacts>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -377,6 +379,11 @@ impl Inspection {
         }
     }
 
+    /// What an iOS app says beyond that.
+    pub const fn ios(&self) -> Option<&IosFacts> {
+        self.ios.as_ref()
+    }
+
     /// The parts of a split set.
     pub fn parts(&self) -> &[Part] {
         &self.parts
@@ -406,6 +413,7 @@ impl Inspection {
             levels: Vec::new(),
             source_stamp: None,
             parts: Vec::new(),
+            ios: None,
             findings: Vec::new(),
         }
     }

@@ -13,9 +13,11 @@ mod cursor;
 mod der;
 mod finding;
 mod inspection;
+mod ios;
 mod jar;
 mod manifest;
 mod pkcs7;
+mod plist;
 mod public_key;
 mod source;
 mod split_set;
@@ -28,6 +30,7 @@ pub use inspection::{
     AppFacts, CertificateSummary, Identity, Inspection, Kind, Level, Part, Scheme, Sha256Digest,
     SignedRange, SourceStamp, Verdict,
 };
+pub use ios::facts::{IosFacts, ProfileFacts, ProfileKind, SliceFacts};
 pub use source::{FileSource, Source};
 
 use crate::zip::Archive;
@@ -97,11 +100,7 @@ pub fn inspect(source: &dyn Source, options: &Options) -> Result<Inspection, Unr
         Kind::Apk => inspect_apk(source, &archive, options, findings)?,
         Kind::Aab => bundle::inspect(source, &archive, findings)?,
         Kind::SplitSet => split_set::inspect_archive(source, &archive, options, findings)?,
-        Kind::Ipa => {
-            findings.push(Finding::new(Code::KindNotChecked, ""));
-            let digest = apk::content_digest::file_sha256(source)?;
-            Inspection::empty(Kind::Ipa, source.size(), digest).with_findings(findings)
-        }
+        Kind::Ipa => ios::inspect(source, &archive, findings)?,
     })
 }
 

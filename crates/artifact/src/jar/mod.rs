@@ -225,7 +225,7 @@ fn hash_entry(source: &dyn Source, entry: &Entry, wanted: &[Hash]) -> Check<Vec<
     Ok(wanted.iter().copied().zip(digests).collect())
 }
 
-struct Hashers(Vec<Box<dyn sha2::digest::DynDigest>>);
+pub(crate) struct Hashers(pub(crate) Vec<Box<dyn sha2::digest::DynDigest>>);
 
 impl io::Write for Hashers {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -11,3 +11,4 @@ mod apk;
 mod containers;
 mod folder;
 mod idsig;
+mod ios;

@@ -8,8 +8,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bonafide_artifact::{
-    CertificateSummary, FileSource, Finding, Inspection, Kind, Level, Options, Part, Scheme,
-    Sha256Digest, SignedRange, Source, SourceStamp, Unreadable, Verdict,
+    CertificateSummary, FileSource, Finding, Inspection, IosFacts, Kind, Level, Options, Part,
+    Scheme, Sha256Digest, SignedRange, Source, SourceStamp, Unreadable, Verdict,
 };
 use clap::Subcommand;
 use serde::Serialize;
@@ -160,6 +160,7 @@ struct Report<'a> {
     certificates: &'a [CertificateSummary],
     source_stamp: Option<&'a SourceStamp>,
     parts: &'a [Part],
+    ios: Option<&'a IosFacts>,
     findings: &'a [Finding],
 }
 
@@ -187,6 +188,7 @@ impl<'a> Report<'a> {
             certificates: inspection.certificates(),
             source_stamp: inspection.source_stamp(),
             parts: inspection.parts(),
+            ios: inspection.ios(),
             findings: inspection.findings(),
         }
     }

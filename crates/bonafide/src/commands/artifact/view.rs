@@ -2,7 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 use bonafide_artifact::{
-    ApiRange, Finding, Inspection, Kind, LATEST_API, Severity, Sha256Digest, SignedRange, Verdict,
+    ApiRange, Finding, Inspection, IosFacts, Kind, LATEST_API, ProfileKind, Severity, Sha256Digest,
+    SignedRange, Verdict,
 };
 
 use crate::render::printable;
@@ -55,10 +56,61 @@ fn what_it_is(inspection: &Inspection) -> Vec<String> {
         }
     }
     lines.push(format!("  {kind}, {}", size(inspection.size())));
+    lines.extend(inspection.ios().map(ios).unwrap_or_default());
     lines.push(format!(
         "  {DIM}sha256 {}{DIM:#}",
         inspection.artifact_sha256()
     ));
+    lines
+}
+
+/// What matters on iOS: the app id is the identity, and App Attest reports its hash.
+fn ios(ios: &IosFacts) -> Vec<String> {
+    let or_none = |text: &Option<String>| printable(text.as_deref().unwrap_or("none"));
+    let mut lines = vec![
+        format!(
+            "  build {}, iOS {} and later",
+            or_none(&ios.build),
+            or_none(&ios.min_os)
+        ),
+        format!(
+            "  app id {BOLD}{}{BOLD:#}, team {}",
+            or_none(&ios.app_id),
+            or_none(&ios.team_id)
+        ),
+    ];
+    if let Some(hash) = ios.app_id_sha256 {
+        lines.push(format!("  {DIM}App Attest reports {hash}{DIM:#}"));
+    }
+    let environment = match (&ios.app_attest_environment, ios.get_task_allow) {
+        (Some(environment), _) => printable(environment),
+        (None, true) => "sandbox (a development build that names none)".to_owned(),
+        (None, false) => "production (named by nobody, but not a development build)".to_owned(),
+    };
+    lines.push(format!("  App Attest environment: {environment}"));
+    for slice in &ios.slices {
+        let state = if slice.encrypted {
+            "encrypted for the store's devices"
+        } else {
+            "every page compared"
+        };
+        lines.push(format!("  code for {}: {state}", printable(&slice.arch)));
+    }
+    if let Some(profile) = &ios.profile {
+        let kind = match profile.kind {
+            ProfileKind::Development => "development",
+            ProfileKind::AdHoc => "ad hoc",
+            ProfileKind::Enterprise => "enterprise",
+            ProfileKind::Store => "App Store",
+        };
+        let until = profile.expires.as_deref().unwrap_or("an unknown date");
+        lines.push(format!(
+            "  {kind} profile {:?}, {} devices, until {}",
+            printable(&profile.name),
+            profile.devices,
+            printable(until)
+        ));
+    }
     lines
 }
 
@@ -106,6 +158,15 @@ fn who_signed(inspection: &Inspection) -> Vec<String> {
     let mut lines = vec![String::new(), format!("{BOLD}{heading}{BOLD:#}")];
     if inspection.signed().is_empty() {
         lines.push("  nobody, as far as can be told".to_owned());
+        return lines;
+    }
+    if let (Kind::Ipa, [range]) = (inspection.kind(), inspection.signed()) {
+        lines.extend(
+            range
+                .current
+                .iter()
+                .map(|one| format!("  {}", person(inspection, *one))),
+        );
         return lines;
     }
     for range in inspection.signed() {
@@ -219,6 +280,8 @@ fn advice(name: &str, inspection: &Inspection) -> String {
     match (inspection.verdict(), inspection.kind()) {
         (Verdict::Verified, Kind::Aab) => "This says who uploads, not who signs what devices get: take the app signing certificate\n\
             from the store (Play Console, App signing), or register an APK that the store has delivered."
+            .to_owned(),
+        (Verdict::Verified, Kind::Ipa) => "Every page and file is sealed. On iOS the app id is what Apple attests; the App Store signs the code anew."
             .to_owned(),
         (Verdict::Verified, _) => format!(
             "Every byte that counts is signed. To let this build act as your app:\n  bonafide registration add {}{}",
