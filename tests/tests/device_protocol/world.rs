@@ -120,27 +120,6 @@ impl World {
 
     /// Calls an admin route below the account; it must succeed.
     pub(crate) async fn admin(&self, method: &str, route: &str, body: Value) -> Value {
-        let (status, text) = self.try_admin(method, route, body).await;
-        assert!(
-            (200..300).contains(&status),
-            "{method} {route}: {status} {text}"
-        );
-        serde_json::from_str(&text).unwrap_or(Value::Null)
-    }
-
-    /// A recorded verdict. Recording never delays an answer to a device, so it may come a moment later.
-    pub(crate) async fn recorded_verdict(&self, support_id: &str) -> Value {
-        let route = format!("verdicts/{support_id}");
-        for _ in 0..1000 {
-            let (status, text) = self.try_admin("GET", &route, Value::Null).await;
-            if status == 200 {
-                return serde_json::from_str(&text).unwrap();
-            }
-        }
-        panic!("{support_id} is never recorded");
-    }
-
-    async fn try_admin(&self, method: &str, route: &str, body: Value) -> (u16, String) {
         let url = format!(
             "http://{}/admin/v1/accounts/default/{route}",
             self.running.admin_addr
@@ -156,8 +135,10 @@ impl World {
             request = request.json(&body);
         }
         let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        (status, response.text().await.unwrap())
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{method} {route}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
     /// A `GET` below the account's device routes.

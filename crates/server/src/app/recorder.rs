@@ -1,18 +1,22 @@
 //! Verdicts on their way to the store, through a bounded queue: recording never slows an answer down.
 //!
 //! When the store is slower than the verdicts, the newest are dropped and counted; the count is logged.
-//! Audit rows never take this way, they are written before the answer leaves.
+//! Who reads verdicts waits a moment for those that are under way on this node, so that an operator finds
+//! what a user has just been told. Audit rows never take this way, they are written before the answer leaves.
 
+use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::store::{Store, VerdictRecord};
 use crate::tasks::StopSignal;
 
 const QUEUE: usize = 4096;
 const BATCH: usize = 256;
+/// Longest that a reader waits; the store may be slow, and an old answer is better than none.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The queue's two ends.
 #[derive(Debug)]
@@ -21,6 +25,9 @@ pub struct Recorder {
     /// Taken by the one task that drains it, given back when that task is started again.
     receiver: Mutex<Option<mpsc::Receiver<VerdictRecord>>>,
     dropped: AtomicU64,
+    /// How many were queued, and how many of them have left the queue, since the start.
+    queued: AtomicU64,
+    done: watch::Sender<u64>,
 }
 
 impl Default for Recorder {
@@ -30,6 +37,8 @@ impl Default for Recorder {
             sender,
             receiver: Mutex::new(Some(receiver)),
             dropped: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
+            done: watch::Sender::new(0),
         }
     }
 }
@@ -37,7 +46,9 @@ impl Default for Recorder {
 impl Recorder {
     /// Queues a verdict.
     pub fn record(&self, record: VerdictRecord) {
-        if self.sender.try_send(record).is_err() {
+        if self.sender.try_send(record).is_ok() {
+            self.queued.fetch_add(1, Ordering::SeqCst);
+        } else {
             let dropped = self
                 .dropped
                 .fetch_add(1, Ordering::Relaxed)
@@ -46,6 +57,17 @@ impl Recorder {
                 tracing::error!(dropped, "verdicts were not recorded: the store is too slow");
             }
         }
+    }
+
+    /// Waits until what was queued before this call is written (or lost), but not for long.
+    pub async fn settled(&self) {
+        let target = self.queued.load(Ordering::SeqCst);
+        let mut done = self.done.subscribe();
+        let settled = done.wait_for(|done| *done >= target);
+        tokio::time::timeout(LONGEST_WAIT, settled)
+            .await
+            .map(|_| ())
+            .unwrap_or_default();
     }
 
     /// Writes queued verdicts until told to stop, then what is left.
@@ -74,6 +96,9 @@ impl Recorder {
             if let Err(error) = store.record_verdicts(core::mem::take(&mut batch)).await {
                 tracing::error!(%error, lost = taken, "verdicts were not recorded");
             }
+            let taken = u64::try_from(taken).unwrap_or(u64::MAX);
+            self.done
+                .send_modify(|done| *done = done.saturating_add(taken));
         }
     }
 

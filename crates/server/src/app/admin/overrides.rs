@@ -36,6 +36,7 @@ pub async fn put(
     let device = match whose {
         Whose::Device(device) => device,
         Whose::Latest => {
+            service.recorder().settled().await;
             let latest = service.store().latest_refused(&scope.account).await?;
             latest.ok_or(AppError::NotFound("refused device"))?
         }

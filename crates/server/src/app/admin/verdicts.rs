@@ -14,6 +14,7 @@ pub async fn list(
     wanted: &Wanted,
 ) -> Result<Page<VerdictView>, AppError> {
     let window = wanted.window()?;
+    service.recorder().settled().await;
     let rows = service.store().verdicts(&scope.account, window).await?;
     Ok(page::of_rows(rows))
 }
@@ -24,6 +25,7 @@ pub async fn read(
     scope: &Scope,
     support_id: &SupportId,
 ) -> Result<VerdictView, AppError> {
+    service.recorder().settled().await;
     let verdict = service.store().verdict(&scope.account, support_id).await?;
     verdict.ok_or(AppError::NotFound("verdict"))
 }
