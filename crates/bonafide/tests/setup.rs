@@ -26,7 +26,7 @@ impl World {
     /// Serves, logs in.
     fn start() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let (serve, said) = serve(home.path());
+        let (serve, said) = serve(home.path(), &["--admin-addr", "127.0.0.1:0"]);
         let world = Self {
             serve,
             admin_url: text(&said, "/admin_url"),
@@ -117,16 +117,12 @@ impl Drop for World {
 }
 
 /// Starts the service on free ports; it says where as soon as it answers.
-fn serve(home: &Path) -> (Child, Value) {
+fn serve(home: &Path, more: &[&str]) -> (Child, Value) {
     let mut serve = Command::new(BONAFIDE)
         .args(["-o", "json", "serve", "--data"])
         .arg(home.join("data"))
-        .args([
-            "--device-addr",
-            "127.0.0.1:0",
-            "--admin-addr",
-            "127.0.0.1:0",
-        ])
+        .args(["--device-addr", "127.0.0.1:0"])
+        .args(more)
         .args(["--log-format", "json"])
         .env_clear()
         .stdin(Stdio::null())
@@ -322,7 +318,7 @@ fn the_first_credential_is_shown_once_and_the_service_comes_back() {
     assert!(kill.expect("kill starts").success());
     let mut world = world;
     world.serve.wait().expect("it ends");
-    let (serve, said) = serve(&home);
+    let (serve, said) = serve(&home, &["--admin-addr", "127.0.0.1:0"]);
     world.serve = serve;
     world.admin_url = text(&said, "/admin_url");
     assert_eq!(said["first_credential"], Value::Null);
@@ -350,4 +346,86 @@ fn both_listeners_answer_for_their_health() {
             );
         }
     }
+}
+
+#[test]
+fn profiles_are_kept_apart_and_forgotten() {
+    let world = World::start();
+    let profiles = std::fs::read_to_string(world.path("config.toml")).expect("written");
+    let stored: toml::Table = profiles.parse().expect("TOML");
+    let credential = stored["profiles"]["default"]["credential"]
+        .as_str()
+        .expect("text");
+    let login = world.typed(
+        &["--profile", "second", "--account", "default", "login"],
+        credential,
+    );
+    assert!(login.status.success(), "{}", stderr(&login));
+    let listed = world.run(&["--profile", "second", "-o", "json", "whoami"]);
+    assert!(listed.status.success(), "{}", stderr(&listed));
+    assert!(
+        world
+            .run(&["--profile", "second", "logout"])
+            .status
+            .success()
+    );
+    let gone = world.run(&["--profile", "second", "whoami"]);
+    assert_eq!(gone.status.code(), Some(2), "{}", stderr(&gone));
+    assert!(world.run(&["whoami"]).status.success());
+    let wrong = world.typed(
+        &["--profile", "third", "login"],
+        "bfc_0000000000000000_wrong",
+    );
+    assert_eq!(wrong.status.code(), Some(4), "{}", stderr(&wrong));
+}
+
+#[test]
+fn an_admin_listener_on_the_network_is_spoken_to_by_tls_only() {
+    let home = tempfile::tempdir().expect("a directory");
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("made");
+    let (certificate, key) = (home.path().join("cert.pem"), home.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).expect("writable");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("writable");
+    let files = [&certificate, &key].map(|path| path.to_str().expect("text"));
+    let tls = [
+        "--admin-addr",
+        "0.0.0.0:0",
+        "--tls-cert",
+        files[0],
+        "--tls-key",
+        files[1],
+    ];
+    let (serve, said) = serve(home.path(), &tls);
+    let port = text(&said, "/admin_url").replace("https://0.0.0.0:", "");
+    let world = World {
+        serve,
+        home,
+        admin_url: format!("https://localhost:{port}"),
+        device_url: text(&said, "/device_url"),
+    };
+    let credential = text(&said, "/first_credential");
+    let unknown = world.typed(&["login"], &credential);
+    assert_eq!(unknown.status.code(), Some(7), "{}", stderr(&unknown));
+    let login = world.typed(&["login", "--ca", "cert.pem"], &credential);
+    assert!(login.status.success(), "{}", stderr(&login));
+    assert_eq!(world.admin_json("whoami")["role"], "admin");
+}
+
+#[test]
+fn completions_and_manual_pages_come_from_the_program() {
+    let home = tempfile::tempdir().expect("a directory");
+    let run = |arguments: &[&str]| {
+        Command::new(BONAFIDE)
+            .args(arguments)
+            .current_dir(home.path())
+            .output()
+            .expect("it starts")
+    };
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = run(&["completions", shell]);
+        assert!(script.status.success());
+        assert!(String::from_utf8_lossy(&script.stdout).contains("registration"));
+    }
+    assert!(run(&["man", "pages"]).status.success());
+    assert!(home.path().join("pages/bonafide-secret-add.1").exists());
 }

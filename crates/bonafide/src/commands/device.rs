@@ -3,6 +3,7 @@
 use bonafide_wire::admin::{DeviceView, OverrideKind, OverrideView, PutOverride, Role};
 use bonafide_wire::ids::DeviceId;
 use clap::Subcommand;
+use serde::Serialize;
 
 use crate::ask::Consent;
 use crate::client::Route;
@@ -186,18 +187,52 @@ async fn show(id: &DeviceId, context: &Context) -> Result<(), Failure> {
     let device: DeviceView = client
         .get(&Route::account(["devices", id.as_str()]))
         .await?;
-    context.console.data(&device, |device| {
-        Table::object()
+    let route = Route::account(["overrides", id.as_str()]);
+    let present = match client.get::<OverrideView>(&route).await {
+        Ok(present) => Some(present),
+        Err(failure) if failure.exit == Exit::NotFound => None,
+        Err(failure) => return Err(failure),
+    };
+    let shown = Shown {
+        device,
+        r#override: present,
+    };
+    context.console.data(&shown, |shown| {
+        let device = &shown.device;
+        let table = Table::object()
             .member("device", device.device_id.as_str())
             .member("app", device.app.as_str())
             .member("evidence", evidence_word(device))
             .member("state", state_word(device))
-            .member("enrolled", moment(device.enrolled_at))
+            .member("enrolled", moment(device.enrolled_at));
+        let Some(present) = &shown.r#override else {
+            return table;
+        };
+        table
+            .member("override", kind_word(present.kind))
+            .member("ends", moment(present.expires_at))
+            .member("owner", present.owner.as_str())
+            .member("reason", present.reason.as_str())
     })
+}
+
+/// A device and its override.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    device: DeviceView,
+    r#override: Option<OverrideView>,
 }
 
 fn revocation(id: &DeviceId) -> Route {
     Route::account(["devices", id.as_str(), "revocation"])
+}
+
+fn kind_word(kind: OverrideKind) -> &'static str {
+    match kind {
+        OverrideKind::AlwaysPass => "always pass",
+        OverrideKind::AlwaysFail => "always fail",
+    }
 }
 
 fn evidence_word(device: &DeviceView) -> &'static str {
@@ -238,13 +273,9 @@ fn override_table(overrides: &[OverrideView]) -> Table {
         &["device", "verdict", "ends", "owner", "reason"],
     )
     .rows(overrides, |entry| {
-        let kind = match entry.kind {
-            OverrideKind::AlwaysPass => "always pass",
-            OverrideKind::AlwaysFail => "always fail",
-        };
         [
             entry.device_id.to_string(),
-            kind.to_owned(),
+            kind_word(entry.kind).to_owned(),
             moment(entry.expires_at),
             entry.owner.clone(),
             entry.reason.clone(),
