@@ -62,6 +62,8 @@ pub(crate) struct Global {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Noun {
+    /// See the whole story once, with real bytes; needs nothing
+    Demo(crate::demo::Args),
     /// Run the service
     Serve(commands::serve::Args),
     /// Store a management credential in a profile

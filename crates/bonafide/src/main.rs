@@ -6,6 +6,7 @@ mod certificate;
 mod client;
 mod commands;
 mod context;
+mod demo;
 mod environment;
 mod error;
 mod listing;

@@ -5,7 +5,7 @@
 )]
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-use bonafide_simulator::apk::{Apk, SigningKey};
+use bonafide_simulator::apk::{Apk, BuildType, SigningKey};
 use bonafide_simulator::{Factory, KeyKind, Phone, Provisioning, SimulatorError};
 use bonafide_wire::device::Measured;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
@@ -125,6 +125,15 @@ fn measurements_tell_what_happens_to_the_process() {
     assert_eq!(phone.measure(uid).unwrap().debugger, Measured::Detected);
     phone.detach_debugger(uid).unwrap();
     assert_eq!(phone.measure(uid).unwrap().debugger, Measured::Clear);
+    let debug = apk.contents().build_type(BuildType::Debug);
+    let debug = debug.sign(&SigningKey::generate(KeyKind::EcP256, "Developer", NOW).unwrap());
+    let other = self::phone();
+    let debuggable = other.install(&debug.unwrap()).unwrap();
+    assert_eq!(
+        other.measure(debuggable).unwrap().debugger,
+        Measured::Detected
+    );
+
     phone.instrument(uid).unwrap();
     assert_eq!(
         phone.measure(uid).unwrap().instrumentation,

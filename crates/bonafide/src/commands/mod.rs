@@ -35,6 +35,7 @@ use crate::error::{Exit, Failure};
 )]
 pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> {
     match noun {
+        Noun::Demo(args) => crate::demo::run(args, context).await,
         Noun::Serve(args) => serve::run(args, context).await,
         Noun::Login(args) => login::run(args, context).await,
         Noun::Logout(args) => login::forget(&args, context),

@@ -18,7 +18,7 @@ use bonafide_wire::device::{Measured, Measurements};
 use serde::{Deserialize, Serialize};
 
 use crate::SimulatorError;
-use crate::apk::Apk;
+use crate::apk::{Apk, BuildType};
 use crate::certificate::{Attribute, Certificate, Name, Validity, extension, signing_key_usage};
 use crate::factory::AttestationKey;
 use crate::key::{KeyKind, PrivateKey, random};
@@ -116,6 +116,8 @@ struct Installed {
     version_code: u64,
     signers: Vec<[u8; 32]>,
     artifact_sha256: [u8; 32],
+    /// A debug build says so in its manifest, and lets any debugger in.
+    debuggable: Presence,
     debugger: Presence,
     instrumentation: Presence,
 }
@@ -244,7 +246,7 @@ impl Phone {
             .get(&app)
             .ok_or(SimulatorError::AppNotInstalled)?;
         Ok(Measurements {
-            debugger: installed.debugger.into(),
+            debugger: installed.debuggable.or(installed.debugger).into(),
             // A debugger of the managed runtime traces nothing (no TracerPid).
             tracer: Measured::Clear,
             instrumentation: installed.instrumentation.into(),
@@ -411,8 +413,21 @@ impl Installed {
             version_code: apk.version_code(),
             signers: vec![apk.signer()],
             artifact_sha256: apk.sha256(),
+            debuggable: match apk.build_type() {
+                BuildType::Release => Presence::Absent,
+                BuildType::Debug => Presence::Present,
+            },
             debugger: Presence::Absent,
             instrumentation: Presence::Absent,
+        }
+    }
+}
+
+impl Presence {
+    fn or(self, other: Self) -> Self {
+        match self {
+            Self::Present => Self::Present,
+            Self::Absent => other,
         }
     }
 }

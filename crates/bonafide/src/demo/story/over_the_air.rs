@@ -1,0 +1,121 @@
+//! Chapter four: changes over the air, for apps that are already out there.
+
+use super::super::attack::{self, Issuer};
+use super::super::scene::{Holds, OrOtherwise as _, Scene, Told, expect};
+use super::super::stage::Stage;
+use super::super::teller::Teller;
+use super::step;
+use crate::error::Failure;
+
+const ABOUT: &str =
+    "No app release in this chapter: every phone has the build of chapter two, or a newer one.";
+
+pub(super) async fn tell(stage: &mut Stage, teller: &mut Teller) -> Result<(), Failure> {
+    teller.chapter("4. Over the air", ABOUT)?;
+    let names = ("secret-rotated", "The secret is rotated");
+    step(stage, teller, names, secret_rotated).await?;
+    let names = ("root-withdrawn", "A public authority loses its standing");
+    step(stage, teller, names, root_withdrawn).await?;
+    let names = (
+        "developer-let-through",
+        "A developer's unregistered build, let through for a day",
+    );
+    step(stage, teller, names, developer_let_through).await?;
+    let names = ("audit-holds", "What is on record");
+    step(stage, teller, names, audit_holds).await
+}
+
+async fn secret_rotated(stage: &mut Stage, scene: &mut Scene) -> Told {
+    scene.sent(
+        "The man of the last chapter knows the secret, so somebody presses \"reset\" in the provider's console. Books \
+         still gets the old one, and tries to log in.",
+    );
+    stage.rotate_at_provider();
+    let failed = stage.books.login().await.err();
+    let failed = failed.or_otherwise("the old secret still worked")?;
+    scene.refused(failed.code(), failed.code());
+    scene.screen(failed.to_string());
+    let command = "bonafide secret rotate client_secret";
+    let shown = "printf %s \"$NEW_CLIENT_SECRET\"";
+    let fresh = stage.client_secret()?.expose();
+    stage.operator.pipes(scene, (shown, fresh), command).await?;
+    let user = stage
+        .books
+        .login()
+        .await
+        .or_otherwise("login with the new secret")?;
+    scene.allowed(format!(
+        "the next login works: {user}, same build, same install"
+    ));
+    scene.why("With a secret compiled into the app this is a release, and weeks until the last user has it.");
+    Ok(())
+}
+
+async fn root_withdrawn(stage: &mut Stage, scene: &mut Scene) -> Told {
+    let command = "bonafide trust root remove wobbly-public-ca --yes";
+    stage.operator.types(scene, command).await?;
+    scene.sent(
+        "One of the two public authorities was caught issuing for whoever asked. The attacker has its certificate \
+         for oauth2.googleapis.com, and phones have the authority in their stores.",
+    );
+    let outcome = attack::login_through_middleman(stage, Issuer::Wobbly).await?;
+    outcome.show(scene);
+    scene.why(
+        "The new bundle, signed and with a higher version, reached the app before the connection; no bundle can \
+         bring the old one back. For hosts of your own, pins narrow this down to one key.",
+    );
+    outcome.must_have_heard_nothing()?;
+    let user = stage
+        .books
+        .login()
+        .await
+        .or_otherwise("login over the honest network")?;
+    scene.allowed(format!("over the honest network login goes on: {user}"));
+    Ok(())
+}
+
+async fn developer_let_through(stage: &mut Stage, scene: &mut Scene) -> Told {
+    scene.sent("A developer's phone with tonight's debug build, which changes too often to be registered each time.");
+    let handset = stage.developers_phone()?;
+    let refusal = handset.login_refused().await?;
+    refusal.show(scene);
+    refusal.must_name("app-not-registered")?;
+    let command =
+        "bonafide device add latest --always-pass --for 8h --reason \"developing the login\"";
+    stage.operator.types(scene, command).await?;
+    let user = handset
+        .login()
+        .await
+        .or_otherwise("login under the override")?;
+    scene.allowed(format!("logged in as {user}"));
+    scene.why("One device, with an owner, a reason and an end. Its evidence must be authentic all the same.");
+    Ok(())
+}
+
+async fn audit_holds(stage: &mut Stage, scene: &mut Scene) -> Told {
+    stage.operator.types(scene, "bonafide audit verify").await?;
+    let events = stage.operator.looks_up("bonafide audit list").await?;
+    let releases = count_releases(&events);
+    let searched = stage.search_service_files()?;
+    scene.allowed(format!(
+        "{releases} releases of the secret on record, each with its device and host"
+    ));
+    scene.why(format!(
+        "Changes and their audit rows are one transaction, chained by hashes. The secret's values, old and new, \
+         occur in none of the {} files of the service ({} KiB).",
+        searched.files,
+        searched.bytes / 1024
+    ));
+    expect(Holds(releases > 0), || "no release is on record".to_owned())?;
+    expect(Holds(searched.found.is_none()), || {
+        format!("a secret is in {:?}", searched.found)
+    })
+}
+
+fn count_releases(events: &serde_json::Value) -> usize {
+    let events = events.as_array().map(Vec::as_slice).unwrap_or_default();
+    events
+        .iter()
+        .filter(|event| event["action"] == "secret.released")
+        .count()
+}
