@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bonafide_evidence::{Check, Policy, Preset};
+use bonafide_sdk::{Fault, SdkError};
 use bonafide_tests::workspace_root;
 use bonafide_trust::{TrustReject, decide::ConnectionReject};
 use bonafide_wire::device::Withheld;
@@ -211,6 +212,21 @@ fn codes_page() -> String {
         row(
             &mut page,
             &[&format!("`{}`", reject.code()), &reject.to_string()],
+        );
+    }
+    page.push_str(
+        "\n## Codes of the SDK\n\n`code()` of an error where neither the service nor trust metadata spoke. \
+         Whether to try again is `retryable()`.\n\n| code | retryable | meaning |\n|---|---|---|\n",
+    );
+    for fault in Fault::of_the_sdk() {
+        let retryable = if SdkError::from(fault).retryable() {
+            "yes"
+        } else {
+            "no"
+        };
+        row(
+            &mut page,
+            &[&format!("`{}`", fault.code()), retryable, fault.message()],
         );
     }
     page

@@ -20,8 +20,9 @@ use futures_channel::oneshot;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, Shared, select};
 
-use crate::error::{Fault, ReplyFault, SdkError};
+use crate::error::SdkError;
 use crate::exchange;
+use crate::fault::{Fault, ReplyFault};
 use crate::host::{
     Attester, BoxFuture, Clock, Record, ServiceRequest, ServiceResponse, ServiceTransport, Vault,
 };

@@ -8,13 +8,14 @@ use bonafide_wire::device::{
     AttestationPayload, AttestationReply, AttestationRequest, ChallengePurpose, ChallengeRequest,
     EnrolmentPayload, EnrolmentRequest, SMALL_BODY, SdkInfo, SealedReply, reply_info,
 };
-use bonafide_wire::problem::Problem;
+use bonafide_wire::problem::{Problem, ProblemCode};
 use bonafide_wire::proof::{Proof, Purpose, signed_bytes};
 use bonafide_wire::seal::OpeningKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Fault, ReplyFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, ReplyFault};
 use crate::host::{ServiceMethod, ServiceRequest, ServiceResponse};
 use crate::machine::{Failure, TrustAnswer};
 
@@ -144,14 +145,20 @@ fn is_success(response: &ServiceResponse) -> bool {
 }
 
 impl Failure {
-    /// The failure that an answer other than success tells.
+    /// The failure that an answer other than success tells. A proxy in front of the service may answer for
+    /// it in its own words; then only the status counts.
     pub fn of_response(response: &ServiceResponse) -> Self {
-        let Ok(mut problem) = serde_json::from_slice::<Problem>(&response.body) else {
-            return malformed().into();
+        let problem = match serde_json::from_slice::<Problem>(&response.body) {
+            Ok(problem) => problem,
+            Err(_) if response.status == 429 => Problem::new(ProblemCode::RateLimited),
+            Err(_) if response.status >= 500 => Problem::new(ProblemCode::Unavailable),
+            Err(_) => return malformed().into(),
         };
-        problem.retry_after = problem.retry_after.or(response.retry_after);
         Self {
-            error: SdkError::from_problem(&problem),
+            error: SdkError::from_problem(&Problem {
+                retry_after: problem.retry_after.or(response.retry_after),
+                ..problem.clone()
+            }),
             ticket: problem.ticket,
         }
     }
@@ -177,4 +184,31 @@ fn post<T: Serialize>(
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, SdkError> {
     serde_json::to_vec(value).map_err(|_| malformed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_may_answer_for_the_service() {
+        for (status, code, retryable) in [
+            (502, "unavailable", true),
+            (503, "unavailable", true),
+            (429, "rate-limited", true),
+            (404, "service-answer-malformed", false),
+            (200, "service-answer-malformed", false),
+        ] {
+            let failure = Failure::of_response(&ServiceResponse {
+                status,
+                retry_after: Some(7),
+                body: b"<html>".to_vec(),
+                ..ServiceResponse::default()
+            });
+            assert_eq!(failure.error.code(), code, "{status}");
+            assert_eq!(failure.error.retryable(), retryable, "{status}");
+            let wait = failure.error.retry_after().map(|wait| wait.as_secs());
+            assert_eq!(wait, retryable.then_some(7), "{status}");
+        }
+    }
 }

@@ -8,12 +8,14 @@ pub mod adaptor;
 mod driver;
 mod error;
 mod exchange;
+mod fault;
 pub mod host;
 pub mod machine;
 mod released;
 
 pub use driver::{Bonafide, Hosts};
-pub use error::{Fault, PlaceholderReject, ReplyFault, RequestFault, SdkError};
+pub use error::SdkError;
+pub use fault::{Fault, PlaceholderReject, ReplyFault, RequestFault};
 pub use released::{AttestationToken, RuntimeSecret, Trust, Wish};
 
 pub use bonafide_trust::{Bundle, ConnectionReject, Freshness, TrustReject};

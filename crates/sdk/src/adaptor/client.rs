@@ -20,7 +20,8 @@ use super::request::{ProtectedRequest, ProtectedResponse, TOKEN_HEADER, sensitiv
 use super::tls::Roots;
 use super::{failure, placeholder, redirect, tls};
 use crate::driver::Bonafide;
-use crate::error::{Fault, PlaceholderReject, ReplyFault, RequestFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, PlaceholderReject, ReplyFault, RequestFault};
 use crate::machine::Answer;
 use crate::released::{RuntimeSecret, Trust, Wish};
 

@@ -6,7 +6,8 @@ use std::io;
 use bonafide_trust::ConnectionReject;
 
 use super::tls;
-use crate::error::{Fault, RequestFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, RequestFault};
 use crate::host::TransportError;
 
 /// Why a connection to a server was refused, if it was our verifier that refused.

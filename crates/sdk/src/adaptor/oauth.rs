@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use super::client::ProtectedClient;
 use super::request::{ProtectedRequest, Redirects};
-use crate::error::{Fault, RequestFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, RequestFault};
 
 impl ProtectedClient {
     /// Sends what an OAuth step wants sent.

@@ -11,7 +11,8 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 use super::request::{ProtectedRequest, sensitive};
-use crate::error::{Fault, PlaceholderReject, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, PlaceholderReject};
 
 const BEGIN: &str = "{{bonafide:";
 const END: &str = "}}";

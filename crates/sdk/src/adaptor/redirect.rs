@@ -6,7 +6,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::request::{ProtectedRequest, Redirects};
-use crate::error::{Fault, RequestFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, RequestFault};
 
 /// The next request, or `None` where the answer is not to be followed.
 pub(super) fn next(

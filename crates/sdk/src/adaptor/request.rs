@@ -12,7 +12,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-use crate::error::{Fault, RequestFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, RequestFault};
 
 /// The header that carries the attestation token.
 pub(super) const TOKEN_HEADER: HeaderName = HeaderName::from_static("bonafide-token");

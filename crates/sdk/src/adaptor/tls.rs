@@ -17,7 +17,8 @@ use rustls::{
 };
 
 use crate::driver::Bonafide;
-use crate::error::{Fault, RequestFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, RequestFault};
 
 /// Roots that vouch for servers where the trust bundle does not say otherwise.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,8 @@ use reqwest::header::{CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, RETRY_AFTER
 
 use super::failure;
 use super::tls::{self, Roots};
-use crate::error::{Fault, RequestFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, RequestFault};
 use crate::host::{
     BoxFuture, ServiceMethod, ServiceRequest, ServiceResponse, ServiceTransport, TransportError,
 };

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::holdings::{Holdings, Life, REFUSAL_LIFE};
 use super::{Action, Answer, CallId, Failure, Machine, Moment};
-use crate::error::{Fault, ReplyFault, SdkError};
+use crate::error::SdkError;
+use crate::fault::{Fault, ReplyFault};
 use crate::host::{AttesterError, Record};
 use crate::released::{AttestationToken, RuntimeSecret, Wish};
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bonafide_trust::{Bundle, Freshness, TrustedSet, Updated};
 
 use super::{Action, Answer, CallId, Failure, Moment, TrustAnswer, Urgency};
-use crate::error::{Fault, SdkError};
+use crate::error::SdkError;
+use crate::fault::Fault;
 use crate::host::Record;
 use crate::machine::holdings::REFUSAL_LIFE;
 use crate::released::Trust;
@@ -138,7 +139,7 @@ impl TrustState {
                 (Some(bundle), _) => Ok(self.trust(bundle, now.1)),
                 (None, Err(error)) => Err(error.clone()),
                 // A 304 to somebody who holds nothing.
-                (None, Ok(())) => Err(Fault::Reply(crate::error::ReplyFault::Malformed).into()),
+                (None, Ok(())) => Err(Fault::Reply(crate::fault::ReplyFault::Malformed).into()),
             };
             actions.push(Action::Answer { call, answer });
         }
