@@ -214,6 +214,11 @@ fn codes_page() -> String {
             &[&format!("`{}`", reject.code()), &reject.to_string()],
         );
     }
+    push_codes_of_the_sdk(&mut page);
+    page
+}
+
+fn push_codes_of_the_sdk(page: &mut String) {
     page.push_str(
         "\n## Codes of the SDK\n\n`code()` of an error where neither the service nor trust metadata spoke. \
          Whether to try again is `retryable()`.\n\n| code | retryable | meaning |\n|---|---|---|\n",
@@ -225,11 +230,10 @@ fn codes_page() -> String {
             "no"
         };
         row(
-            &mut page,
+            page,
             &[&format!("`{}`", fault.code()), retryable, fault.message()],
         );
     }
-    page
 }
 
 fn row(page: &mut String, cells: &[&str]) {
