@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{execute, root, say};
+use crate::{execute, root, say, seed};
 
 /// Runs each target for so many seconds.
 pub(crate) fn run(seconds: u32, only: Option<&str>) -> Result<()> {
@@ -20,6 +20,7 @@ pub(crate) fn run(seconds: u32, only: Option<&str>) -> Result<()> {
         .lines()
         .filter(|target| only.is_none_or(|only| only == *target))
     {
+        seed::write(target)?;
         say(&format!("fuzzing {target} for {seconds} s"));
         execute(&mut fuzz(&[
             "run",

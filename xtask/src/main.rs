@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod peers;
+mod seed;
 mod test_run;
 
 use std::path::{Path, PathBuf};
