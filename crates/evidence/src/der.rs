@@ -161,6 +161,28 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Tag, length and content of an element with `tag`.
+    pub(crate) fn whole(&mut self, tag: Tag) -> Result<&'a [u8], DerFault> {
+        let start = self.rest;
+        self.expect(tag)?;
+        let used = start.len().saturating_sub(self.rest.len());
+        start.get(..used).ok_or(DerFault::Truncated)
+    }
+
+    /// The next element, if it has `tag`.
+    pub(crate) fn optional(&mut self, tag: Tag) -> Result<Option<Element<'a>>, DerFault> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let mut ahead = *self;
+        let element = ahead.element()?;
+        if element.tag != tag {
+            return Ok(None);
+        }
+        *self = ahead;
+        Ok(Some(element))
+    }
+
     pub(crate) fn integer(&mut self) -> Result<i64, DerFault> {
         self.expect(Tag::INTEGER)?.signed()
     }

@@ -4,7 +4,8 @@
 //! kinds matter.
 
 use crate::android::{AuthorityMemory, NoMemory};
-use crate::{Context, Facts, Reject, android};
+use crate::apple::AppAttest;
+use crate::{Context, Facts, Reject, android, apple};
 
 /// Evidence as somebody sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Evidence<'a> {
         /// DER certificates, leaf first.
         chain: &'a [Vec<u8>],
     },
+    /// Apple App Attest.
+    AppAttest(AppAttest<'a>),
 }
 
 /// Authenticates: on success the facts are what the platform vouches for, at `context.now`.
@@ -32,5 +35,6 @@ pub fn verify_with_memory(
         Evidence::AndroidKey { chain } => {
             android::verify(chain, context, memory).map(Facts::AndroidKey)
         }
+        Evidence::AppAttest(evidence) => apple::verify(evidence, context).map(Facts::AppAttest),
     }
 }

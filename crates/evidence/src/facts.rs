@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Reject;
-use crate::android::KeyFacts;
+use crate::android::{AnchorKind, KeyFacts};
+use crate::apple::{AppAttestFacts, Environment};
 
 /// What authentic evidence says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ use crate::android::KeyFacts;
 pub enum Facts {
     /// Android Key Attestation.
     AndroidKey(KeyFacts),
+    /// Apple App Attest.
+    AppAttest(AppAttestFacts),
 }
 
 impl Facts {
@@ -24,24 +27,31 @@ impl Facts {
     pub fn public_key(&self) -> Result<&[u8], Reject> {
         match self {
             Self::AndroidKey(facts) => facts.public_key.p256(),
+            Self::AppAttest(facts) => Ok(&facts.public_key.0),
         }
     }
 
-    /// The evidence ends at an anchor that was trusted for development only.
+    /// The evidence ends at an anchor that was trusted for development only, or its key was attested for
+    /// a developer's sandbox.
     pub fn development(&self) -> bool {
         match self {
-            Self::AndroidKey(facts) => facts.anchor == crate::android::AnchorKind::Development,
+            Self::AppAttest(facts) => {
+                facts.anchor == AnchorKind::Development
+                    || facts.environment == Environment::Development
+            }
+            Self::AndroidKey(facts) => facts.anchor == AnchorKind::Development,
         }
     }
 
     /// Names of the packages that the platform vouches for; more than one where they share a user id.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
-        match self {
-            Self::AndroidKey(facts) => facts
-                .application
-                .iter()
-                .flat_map(|application| &application.packages)
-                .map(|package| package.name.as_str()),
-        }
+        let android = match self {
+            Self::AndroidKey(facts) => facts.application.as_ref(),
+            Self::AppAttest(_) => None,
+        };
+        let packages = android
+            .into_iter()
+            .flat_map(|application| &application.packages);
+        packages.map(|package| package.name.as_str())
     }
 }

@@ -17,8 +17,12 @@
         reason = "a test that is wrong about its own data should fail loudly"
     )
 )]
+mod anchors;
 pub mod android;
+pub mod apple;
 mod appraise;
+mod ber;
+mod cbor;
 mod context;
 mod der;
 mod evidence;
@@ -27,11 +31,15 @@ mod measurements;
 mod octets;
 mod reference;
 mod reject;
+pub mod rules;
+mod serial_number;
 mod unix_time;
+mod x509;
 
 pub use appraise::{
-    Appraisal, Check, Decision, DeviceOverride, Explanation, Finding, Grant, GrantStatus, Mode,
-    Policy, PolicyError, Preset, Refusal, RejectionReasons, Severity, Verdict, appraise, explain,
+    Appraisal, Check, Decision, DeviceOverride, EnvironmentPolicy, Explanation, Finding, Grant,
+    GrantStatus, Mode, Policy, PolicyError, Preset, Refusal, RejectionReasons, Severity, Verdict,
+    appraise, appraise_release, explain,
 };
 pub use context::{Context, ExpectedChallenge};
 pub use evidence::{Evidence, verify, verify_with_memory};
@@ -39,5 +47,6 @@ pub use facts::Facts;
 pub use measurements::{Measured, Measurements};
 pub use octets::{HexError, Octets, Sha256Digest};
 pub use reference::ReferenceValue;
-pub use reject::{Reject, Rule};
+pub use reject::Reject;
+pub use serial_number::SerialNumber;
 pub use unix_time::{TimeFormatError, UnixTime};

@@ -30,20 +30,27 @@ pub enum ReferenceValue {
         /// Each attested signer must be one of these.
         signers: Vec<Sha256Digest>,
     },
+    /// An iOS app. Apple signs it, so there is no certificate of ours to name.
+    Apple {
+        /// `TEAMID.bundle.identifier`.
+        app_id: String,
+    },
 }
 
 impl ReferenceValue {
-    /// The package it speaks of.
+    /// The app's name on its platform: the package, or the app id.
     pub fn package(&self) -> &str {
         match self {
             Self::Build { package, .. } | Self::Certificate { package, .. } => package,
+            Self::Apple { app_id } => app_id,
         }
     }
 
-    /// Certificates that may have signed it.
+    /// Certificates of ours that may have signed it.
     pub fn signers(&self) -> &[Sha256Digest] {
         match self {
             Self::Build { signers, .. } | Self::Certificate { signers, .. } => signers,
+            Self::Apple { .. } => &[],
         }
     }
 }

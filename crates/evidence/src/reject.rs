@@ -8,7 +8,7 @@ use crate::android::SerialNumber;
 
 /// Foreign evidence broke a rule. Positions count certificates from the leaf, which is 0.
 ///
-/// [`Reject::RULES`] says what each rule demands.
+/// [`rules`](crate::rules) says what each rule demands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
     /// More certificates than [`MAX_CERTIFICATES`](crate::android::MAX_CERTIFICATES).
@@ -122,140 +122,63 @@ pub enum Reject {
     /// Another challenge, or none.
     #[error("the attested challenge is not the expected one")]
     ChallengeMismatch,
+    /// An object larger than any genuine one.
+    #[error("the object is larger than any genuine one")]
+    ObjectTooLarge,
+    /// The object, its authenticator data or its payload breaks its syntax.
+    #[error("object: {reason}")]
+    ObjectMalformed {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Another attestation format.
+    #[error("the format is not `apple-appattest`")]
+    FormatUnknown,
+    /// Another number of certificates.
+    #[error("not the certificates of a signer and its issuer")]
+    ChainLength,
+    /// An issuer that is no authority, or a leaf that is one.
+    #[error("the issuer is no certificate authority, or the leaf is one")]
+    AuthorityMisplaced,
+    /// The nonce is missing, malformed or another one.
+    #[error("the nonce is not the hash of authenticator data and client data hash")]
+    NonceMismatch,
+    /// The credential names another key than the certificate.
+    #[error("certificate, credential and credential id are not about one key")]
+    CredentialMismatch,
+    /// Another key than the expected one.
+    #[error("the key is not the expected one")]
+    KeyIdMismatch,
+    /// Another app.
+    #[error("the app id is not the expected one")]
+    AppIdMismatch,
+    /// An attestation of a key that was used already.
+    #[error("the counter of an attestation is not 0")]
+    CounterNotZero,
+    /// An aaguid of neither world.
+    #[error("the aaguid is neither production's nor development's")]
+    EnvironmentUnknown,
+    /// The attested key did not sign this.
+    #[error("the assertion is not signed by the key over this client data")]
+    AssertionSignatureInvalid,
+    /// A replay, or requests out of order.
+    #[error("the counter is not greater than the previous one")]
+    CounterNotGreater,
+    /// The signer may sign other things, but not receipts.
+    #[error("the signer's certificate is not marked for receipts")]
+    ReceiptSignerUnmarked,
+    /// The signature is not over the signed attributes, or those are not about the content.
+    #[error("the receipt's signature is invalid")]
+    ReceiptSignatureInvalid,
+    /// From the future, or expired.
+    #[error("the receipt was not made yet, or has expired")]
+    ReceiptStale,
     /// The attested key cannot sign what the service wants signed.
     #[error("the attested key is not on P-256")]
     KeyAlgorithmUnsupported,
 }
 
-/// A rule that no policy can switch off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Rules of a lower stage held for all certificates before this one was looked at.
-    pub stage: u8,
-    /// Stable, kebab-case.
-    pub code: &'static str,
-    /// What it demands.
-    pub demand: &'static str,
-}
-
-impl Rule {
-    const fn new(stage: u8, code: &'static str, demand: &'static str) -> Self {
-        Self {
-            stage,
-            code,
-            demand,
-        }
-    }
-}
-
 impl Reject {
-    /// Every rule, in the order of evaluation.
-    pub const RULES: [Rule; 23] = [
-        Rule::new(1, "too-many-certificates", "at most 8 certificates"),
-        Rule::new(
-            1,
-            "certificate-too-large",
-            "at most 16 KiB for each certificate",
-        ),
-        Rule::new(1, "chain-too-large", "at most 64 KiB in total"),
-        Rule::new(
-            1,
-            "chain-too-short",
-            "at least 3 certificates, and as many as the shape wants",
-        ),
-        Rule::new(
-            2,
-            "certificate-malformed",
-            "strict DER, X.509, no extension twice",
-        ),
-        Rule::new(
-            2,
-            "key-description-duplicated",
-            "one key description per certificate",
-        ),
-        Rule::new(
-            3,
-            "software-root",
-            "not a published key of AOSP's software key store",
-        ),
-        Rule::new(3, "root-not-trusted", "the chain ends at a pinned key"),
-        Rule::new(
-            4,
-            "issuer-name-mismatch",
-            "each issuer is the subject above",
-        ),
-        Rule::new(
-            4,
-            "signature-algorithm-mismatch",
-            "one algorithm inside and outside",
-        ),
-        Rule::new(
-            4,
-            "signature-algorithm-unsupported",
-            "RSA from 2048 bits, P-256, P-384; SHA-2",
-        ),
-        Rule::new(
-            4,
-            "signature-invalid",
-            "each certificate is signed by the key above",
-        ),
-        Rule::new(
-            5,
-            "chain-shape-unknown",
-            "a factory chain, or one of remote provisioning",
-        ),
-        Rule::new(
-            5,
-            "chain-extended",
-            "no more certificates than the shape wants",
-        ),
-        Rule::new(
-            6,
-            "key-description-not-on-leaf",
-            "no key description above the leaf",
-        ),
-        Rule::new(
-            6,
-            "key-description-missing",
-            "a key description on the leaf",
-        ),
-        Rule::new(
-            7,
-            "certificate-not-yet-valid",
-            "every authority's beginning has come",
-        ),
-        Rule::new(
-            7,
-            "certificate-expired",
-            "no authority of remote provisioning has run out",
-        ),
-        Rule::new(
-            8,
-            "certificate-revoked",
-            "no authority is on the revocation list",
-        ),
-        Rule::new(
-            9,
-            "key-description-malformed",
-            "the key description's syntax",
-        ),
-        Rule::new(
-            9,
-            "authorization-tag-duplicated",
-            "each tag once per authorization list",
-        ),
-        Rule::new(
-            10,
-            "challenge-mismatch",
-            "the attested challenge is the expected one",
-        ),
-        Rule::new(
-            11,
-            "key-algorithm-unsupported",
-            "the key is on P-256, where one is to use it",
-        ),
-    ];
-
     /// The stable name of the broken rule; part of the public interface.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -281,20 +204,23 @@ impl Reject {
             Self::KeyDescriptionMalformed { .. } => "key-description-malformed",
             Self::AuthorizationTagDuplicated { .. } => "authorization-tag-duplicated",
             Self::ChallengeMismatch => "challenge-mismatch",
+            Self::ObjectTooLarge => "object-too-large",
+            Self::ObjectMalformed { .. } => "object-malformed",
+            Self::FormatUnknown => "format-unknown",
+            Self::ChainLength => "chain-length",
+            Self::AuthorityMisplaced => "authority-misplaced",
+            Self::NonceMismatch => "nonce-mismatch",
+            Self::CredentialMismatch => "credential-mismatch",
+            Self::KeyIdMismatch => "key-id-mismatch",
+            Self::AppIdMismatch => "app-id-mismatch",
+            Self::CounterNotZero => "counter-not-zero",
+            Self::EnvironmentUnknown => "environment-unknown",
+            Self::AssertionSignatureInvalid => "assertion-signature-invalid",
+            Self::CounterNotGreater => "counter-not-greater",
+            Self::ReceiptSignerUnmarked => "receipt-signer-unmarked",
+            Self::ReceiptSignatureInvalid => "receipt-signature-invalid",
+            Self::ReceiptStale => "receipt-stale",
             Self::KeyAlgorithmUnsupported => "key-algorithm-unsupported",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_are_listed_by_stage_and_named_once() {
-        assert!(Reject::RULES.is_sorted_by_key(|rule| rule.stage));
-        let codes: std::collections::BTreeSet<_> =
-            Reject::RULES.iter().map(|rule| rule.code).collect();
-        assert_eq!(codes.len(), Reject::RULES.len());
     }
 }

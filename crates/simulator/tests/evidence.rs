@@ -113,7 +113,9 @@ fn every_kind_of_phone_is_genuine_and_marked_development() {
         let (_, chain) = phone.generate_key(app, CHALLENGE, NOW).unwrap();
         let facts = world.verify(&chain, CHALLENGE).unwrap();
         assert!(facts.development());
-        let Facts::AndroidKey(android) = &facts;
+        let Facts::AndroidKey(android) = &facts else {
+            panic!("another kind: {facts:?}");
+        };
         assert_eq!(android.tolerated, []);
         assert_eq!(world.codes(&phone, app), [""; 0]);
     }

@@ -4,6 +4,7 @@
 //! out is not compared, and a finding says so: silence would read like a pass.
 
 mod android_key;
+mod app_attest;
 mod input;
 mod report;
 
@@ -35,6 +36,16 @@ pub(crate) enum Kind {
         --signer 3b1c… --output json\n\n\
         Exit codes: 0 genuine, 1 refused, 2 unreadable input.")]
     AndroidKey(android_key::Args),
+    /// Apple App Attest: the attestation of a new key
+    #[command(after_long_help = "Example:\n  \
+        bonafide evidence verify app-attest attestation.cbor --app-id TEAM123456.com.example.books \\\n    \
+        --client-data-hash 00ff… --key-id 3q2+7w… --environment production\n\n\
+        Exit codes: 0 genuine, 1 refused, 2 unreadable input.")]
+    AppAttest(app_attest::AttestationArgs),
+    /// Apple App Attest: the word of an attested key on one request
+    AppAttestAssertion(app_attest::AssertionArgs),
+    /// Apple App Attest: a receipt, with its risk metric
+    AppAttestReceipt(app_attest::ReceiptArgs),
 }
 
 /// What every kind takes.
@@ -47,7 +58,7 @@ pub(crate) struct Shared {
     /// only the keys count
     #[arg(long, value_name = "PEM")]
     roots: Option<PathBuf>,
-    /// Revocation list as Google publishes it
+    /// Revocation list as Google publishes it; Apple's kinds have none
     #[arg(long, value_name = "JSON")]
     revocations: Option<PathBuf>,
     /// Policy to judge by, as `bonafide policy show --output json` prints it [default: the preset
@@ -81,6 +92,9 @@ fn judge(verb: &Verb) -> Result<Report, Failure> {
     let Verb::Verify(kind) = verb;
     match kind {
         Kind::AndroidKey(args) => android_key::judge(args),
+        Kind::AppAttest(args) => app_attest::attestation(args),
+        Kind::AppAttestAssertion(args) => app_attest::assertion(args),
+        Kind::AppAttestReceipt(args) => app_attest::receipt(args),
     }
 }
 

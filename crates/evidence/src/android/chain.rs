@@ -10,7 +10,6 @@
 
 use std::sync::Arc;
 
-use super::anchors::software_root;
 use super::certificate::Certificate;
 use super::key_description::UnverifiedKeyDescription;
 use super::proven::{Authority, AuthorityMemory, ProvenAuthorities, identity};
@@ -18,6 +17,7 @@ use super::{
     AnchorKind, Anchors, AttestedKey, ChallengeComparison, KeyFacts, MAX_CERTIFICATE_BYTES,
     MAX_CERTIFICATES, MAX_CHAIN_BYTES, Provisioning, RevocationList, SecurityLevel,
 };
+use crate::anchors::software_root;
 use crate::{Context, ExpectedChallenge, Octets, Reject, UnixTime};
 
 /// Leaf, attestation certificate, one above: no shape has fewer.
@@ -114,9 +114,9 @@ fn prove_shared(
     anchors: &Anchors,
 ) -> Result<ProvenAuthorities, Reject> {
     let (last, below) = shared.split_last().ok_or(Reject::ChainTooShort)?;
-    let (end, below) = if anchors.find(last.spki()).is_some() {
+    let (end, below) = if anchors.find(last.x509.spki()).is_some() {
         (ProvenAuthorities::root(last), below)
-    } else if let Some(name) = software_root(last.spki()) {
+    } else if let Some(name) = software_root(last.x509.spki()) {
         return Err(Reject::SoftwareRoot { name });
     } else if last.is_self_issued() {
         return Err(Reject::RootNotTrusted);
@@ -265,12 +265,12 @@ fn facts(
 }
 
 fn attested_key(leaf: &Certificate<'_>) -> AttestedKey {
-    match leaf.key().as_ref().and_then(|key| key.p256_point()) {
+    match leaf.x509.key().as_ref().and_then(|key| key.p256_point()) {
         Some(point) => AttestedKey::P256 {
             point: Octets(point.to_vec()),
         },
         None => AttestedKey::Other {
-            identifier: leaf.key_algorithm(),
+            identifier: leaf.x509.key_algorithm(),
         },
     }
 }

@@ -7,7 +7,6 @@
 //! schema of the Android Open Source Project; RFC 5280 where it applies. `docs/reference/evidence-codes.md`
 //! names the rule behind each code.
 
-mod anchors;
 mod application_id;
 mod authorization_list;
 mod boot;
@@ -17,12 +16,11 @@ mod key_description;
 mod patch_level;
 mod proven;
 mod revocation;
-mod serial_number;
-mod signature;
 
 use serde::{Deserialize, Serialize};
 
-pub use anchors::{AnchorError, AnchorKind, Anchors};
+pub use crate::SerialNumber;
+pub use crate::anchors::{AnchorError, AnchorKind, Anchors};
 pub use application_id::{ApplicationId, Package};
 pub use boot::{BootState, Locked, RootOfTrust};
 pub(crate) use chain::verify;
@@ -30,7 +28,6 @@ pub use key_description::UnverifiedKeyDescription;
 pub use patch_level::PatchLevel;
 pub use proven::{AuthorityMemory, NoMemory, ProvenAuthorities, RecentAuthorities};
 pub use revocation::{RevocationList, RevocationListError};
-pub use serial_number::SerialNumber;
 
 use crate::{Octets, Reject};
 

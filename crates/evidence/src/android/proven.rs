@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::certificate::{COMMON_NAME, Certificate, ORGANIZATION, SERIAL_NUMBER, TITLE};
-use super::signature::IssuerKey;
+use super::certificate::Certificate;
 use super::{Provisioning, SecurityLevel, SerialNumber};
+use crate::x509::{COMMON_NAME, IssuerKey, ORGANIZATION, SERIAL_NUMBER, TITLE};
 use crate::{Reject, Sha256Digest, UnixTime};
 
 /// Certificates that sign one another, from one of them up to a root key.
@@ -54,12 +54,13 @@ pub(super) struct Authority {
 impl Authority {
     fn of(certificate: &Certificate<'_>) -> Self {
         Self {
-            serial: certificate.serial(),
+            serial: certificate.x509.serial(),
             subject_serial: certificate
+                .x509
                 .subject_texts(&SERIAL_NUMBER)
                 .find_map(|text| text.parse().ok()),
-            not_before: certificate.not_before(),
-            not_after: certificate.not_after(),
+            not_before: certificate.x509.not_before(),
+            not_after: certificate.x509.not_after(),
             describes_key: certificate.description().is_some(),
             level: level(certificate),
             provisioning: provisioning(certificate),
@@ -71,7 +72,7 @@ impl Authority {
 fn level(certificate: &Certificate<'_>) -> SecurityLevel {
     let chip = [TITLE, ORGANIZATION]
         .iter()
-        .any(|attribute| certificate.subject_has(attribute, "StrongBox"));
+        .any(|attribute| certificate.x509.subject_has(attribute, "StrongBox"));
     if chip {
         SecurityLevel::StrongBox
     } else {
@@ -80,12 +81,13 @@ fn level(certificate: &Certificate<'_>) -> SecurityLevel {
 }
 
 fn provisioning(certificate: &Certificate<'_>) -> Option<Provisioning> {
-    let remote = certificate.subject_has(&COMMON_NAME, "Droid CA2")
-        && certificate.subject_has(&ORGANIZATION, "Google LLC");
+    let remote = certificate.x509.subject_has(&COMMON_NAME, "Droid CA2")
+        && certificate.x509.subject_has(&ORGANIZATION, "Google LLC");
     if remote {
         return Some(Provisioning::Remote);
     }
     certificate
+        .x509
         .subject_texts(&SERIAL_NUMBER)
         .next()
         .map(|_| Provisioning::Factory)
@@ -96,11 +98,11 @@ impl ProvenAuthorities {
     /// the name and key is used, neither its dates nor its own signature.
     pub(super) fn root(certificate: &Certificate<'_>) -> Self {
         Self {
-            root: certificate.spki().to_vec(),
+            root: certificate.x509.spki().to_vec(),
             authorities: Vec::new(),
             issuer: Issuer {
-                key: certificate.key(),
-                subject: Some(certificate.subject().to_vec()),
+                key: certificate.x509.key(),
+                subject: Some(certificate.x509.subject().to_vec()),
             },
         }
     }
@@ -135,8 +137,8 @@ impl ProvenAuthorities {
             root: self.root.clone(),
             authorities,
             issuer: Issuer {
-                key: certificate.key(),
-                subject: Some(certificate.subject().to_vec()),
+                key: certificate.x509.key(),
+                subject: Some(certificate.x509.subject().to_vec()),
             },
         })
     }

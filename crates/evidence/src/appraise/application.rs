@@ -93,7 +93,7 @@ enum Fit {
 
 fn fit(reference: &ReferenceValue, measured: Option<Sha256Digest>) -> Fit {
     match (reference, measured) {
-        (ReferenceValue::Certificate { .. }, _) => Fit::Any,
+        (ReferenceValue::Certificate { .. } | ReferenceValue::Apple { .. }, _) => Fit::Any,
         (ReferenceValue::Build { .. }, None) => Fit::Unknown,
         (
             ReferenceValue::Build {
@@ -114,6 +114,7 @@ fn describes(reference: &ReferenceValue, package: &Package, signers: &[Sha256Dig
     let version = match reference {
         ReferenceValue::Build { version_code, .. } => *version_code == package.version,
         ReferenceValue::Certificate { .. } => true,
+        ReferenceValue::Apple { .. } => false,
     };
     version && reference.package() == package.name && signed_by(reference, signers)
 }

@@ -117,6 +117,16 @@ checks! {
     Artifact                 "artifact"               Enforce Enforce;
     /// The SDK could read the installed file, where one build is registered.
     ArtifactMeasured         "artifact-measured"      Observe Off;
+    /// App Attest: the key was attested for the world that the policy names.
+    Environment              "environment"            Enforce Enforce;
+    /// App Attest: the key id was compared with the one that the app named.
+    KeyId                    "key-id"                 Enforce Enforce;
+    /// App Attest: the app was released in a way that the policy allows, where that is stated.
+    ValidationCategory       "validation-category"    Enforce Observe;
+    /// App Attest: it is stated, which phones do since iOS 27.
+    ValidationCategoryStated "validation-category-stated" Off Off;
+    /// App Attest: the bundle version is one that the policy allows, where that is stated.
+    BundleVersion            "bundle-version"         Off     Off;
     /// No debugger.
     Debugger                 "debugger"               Enforce Enforce;
     /// No tracer.

@@ -5,6 +5,7 @@
 
 use super::{Appraisal, Check, DeviceOverride, Finding, Mode, Policy, appraise};
 use crate::android::{ApplicationId, KeyFacts, PatchLevel, RootOfTrust};
+use crate::apple::AppAttestFacts;
 use crate::{Facts, Measured, Measurements, ReferenceValue};
 
 /// What one check saw.
@@ -47,10 +48,14 @@ fn alone(check: Check, appraisal: &Appraisal<'_>, policy: &Policy) -> Vec<Findin
 }
 
 fn input(check: Check, appraisal: &Appraisal<'_>, policy: &Policy) -> String {
-    let Facts::AndroidKey(facts) = appraisal.facts;
-    hardware(check, facts, appraisal, policy)
-        .or_else(|| application(check, facts.application.as_ref(), appraisal, policy))
-        .unwrap_or_else(|| measured(check, appraisal.measurements))
+    let platform = match appraisal.facts {
+        Facts::AndroidKey(facts) => hardware(check, facts, appraisal, policy)
+            .or_else(|| application(check, facts.application.as_ref(), appraisal, policy)),
+        Facts::AppAttest(facts) => app_attest(check, facts, appraisal, policy),
+    };
+    platform
+        .or_else(|| measured(check, appraisal.measurements))
+        .unwrap_or_else(|| "not of this kind of evidence".into())
 }
 
 fn hardware(
@@ -154,9 +159,46 @@ fn app(application: &ApplicationId) -> String {
     format!("{} signed by {}", packages.join(", "), signers.join(", "))
 }
 
-fn measured(check: Check, measurements: &Measurements) -> String {
+fn app_attest(
+    check: Check,
+    facts: &AppAttestFacts,
+    appraisal: &Appraisal<'_>,
+    policy: &Policy,
+) -> Option<String> {
+    let release = &facts.release;
+    Some(match check {
+        Check::Development => format!("{:?} anchor, {:?}", facts.anchor, facts.environment),
+        Check::Environment => {
+            format!(
+                "{:?}; accepted {:?}",
+                facts.environment, policy.app_attest_environment
+            )
+        }
+        Check::KeyId => format!("{:?}", facts.key_id_comparison),
+        Check::AppRegistration => {
+            format!(
+                "{:?}; {} registrations",
+                facts.app_id,
+                appraisal.references.len()
+            )
+        }
+        Check::ValidationCategory | Check::ValidationCategoryStated => format!(
+            "{:?}; allowed {:?}",
+            release.validation_category, policy.allowed_validation_categories
+        ),
+        Check::BundleVersion => {
+            format!(
+                "{:?}; allowed {:?}",
+                release.bundle_version, policy.allowed_bundle_versions
+            )
+        }
+        _ => return None,
+    })
+}
+
+fn measured(check: Check, measurements: &Measurements) -> Option<String> {
     let one = |measured: Measured| format!("{measured:?}");
-    match check {
+    Some(match check {
         Check::Debugger => one(measurements.debugger),
         Check::Tracer => one(measurements.tracer),
         Check::Instrumentation => one(measurements.instrumentation),
@@ -164,6 +206,7 @@ fn measured(check: Check, measurements: &Measurements) -> String {
         Check::CodeModified => one(measurements.code_modified),
         Check::Emulator => one(measurements.emulator),
         Check::Root => one(measurements.root),
-        _ => "all measurements".into(),
-    }
+        Check::MeasurementReadable | Check::MeasurementComplete => "all measurements".into(),
+        _ => return None,
+    })
 }

@@ -5,6 +5,7 @@
 //! clocks; evidence that is not authentic never gets here.
 
 mod android;
+mod apple;
 mod application;
 mod check;
 mod explain;
@@ -16,11 +17,13 @@ mod verdict;
 pub use check::{Check, Mode};
 pub use explain::{Explanation, explain};
 pub use finding::{Finding, Severity};
-pub use policy::{Policy, PolicyError, Preset, RejectionReasons};
+pub use policy::{EnvironmentPolicy, Policy, PolicyError, Preset, RejectionReasons};
 pub use verdict::{Decision, Grant, GrantStatus, Refusal, Verdict};
 
+use crate::apple::Release;
 use crate::{Facts, Measurements, ReferenceValue, UnixTime};
 use finding::Findings;
+use verdict::Standing;
 
 /// What is judged.
 #[derive(Clone, Copy, Debug)]
@@ -57,10 +60,23 @@ pub fn appraise(appraisal: &Appraisal<'_>, policy: &Policy) -> Verdict {
             android::key(facts, appraisal.now, &mut findings);
             application::attested(facts.application.as_ref(), appraisal, &mut findings)
         }
+        Facts::AppAttest(facts) => apple::key(facts, appraisal, &mut findings),
     };
     measured::all(appraisal.measurements, &mut findings);
     let findings = findings.under(appraisal.device_override);
-    Verdict::new(findings, matched, appraisal.facts)
+    Verdict::new(findings, matched, Standing::of(appraisal.facts))
+}
+
+/// Judges what one assertion says of the app's release; the enrolled key's facts were judged with the
+/// enrolment.
+pub fn appraise_release(release: &Release, policy: &Policy) -> Verdict {
+    let mut findings = Findings::new(policy);
+    apple::release(release, &mut findings);
+    Verdict::new(
+        findings.under(DeviceOverride::None),
+        None,
+        Standing::Production,
+    )
 }
 
 #[cfg(test)]

@@ -49,6 +49,31 @@ impl Preset {
     }
 }
 
+/// Keys of which of Apple's two worlds are accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvironmentPolicy {
+    /// The App Store's and TestFlight's.
+    Production,
+    /// The sandbox's.
+    Development,
+    /// Both.
+    Any,
+}
+
+impl EnvironmentPolicy {
+    const ALL: [Self; 3] = [Self::Production, Self::Development, Self::Any];
+
+    /// The stable text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Development => "development",
+            Self::Any => "any",
+        }
+    }
+}
+
 /// The policy of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -62,6 +87,12 @@ pub struct Policy {
     /// `boot-state`: boot keys, in hexadecimal, of systems that owners may install instead of the
     /// maker's (`GrapheneOS` publishes its). The bootloader must be locked again.
     pub accepted_boot_keys: BTreeSet<Octets>,
+    /// `environment`: for which of Apple's worlds a key may have been attested.
+    pub app_attest_environment: EnvironmentPolicy,
+    /// `validation-category`: how an iOS app may have been released (2 TestFlight, 4 App Store).
+    pub allowed_validation_categories: BTreeSet<u32>,
+    /// `bundle-version`: the bundle versions of an iOS app that may run.
+    pub allowed_bundle_versions: BTreeSet<String>,
     /// What a refused app learns.
     pub rejection_reasons: RejectionReasons,
 }
@@ -103,6 +134,9 @@ impl Policy {
             min_version_code: 0,
             max_patch_age_months: 12,
             accepted_boot_keys: BTreeSet::new(),
+            app_attest_environment: EnvironmentPolicy::Production,
+            allowed_validation_categories: BTreeSet::from([2, 4]),
+            allowed_bundle_versions: BTreeSet::new(),
             rejection_reasons: RejectionReasons::Off,
         }
     }
@@ -137,12 +171,22 @@ impl Policy {
                 self.max_patch_age_months = value.parse().map_err(|_| bad("a number of months"))?;
             }
             "accepted-boot-keys" => {
-                let keys = value
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|text| !text.is_empty());
-                let keys: Result<_, _> = keys.map(str::parse).collect();
+                let keys: Result<_, _> = listed(value).map(str::parse).collect();
                 self.accepted_boot_keys = keys.map_err(|_| bad("hexadecimal keys with commas"))?;
+            }
+            "app-attest-environment" => {
+                let mut all = EnvironmentPolicy::ALL.into_iter();
+                self.app_attest_environment = all
+                    .find(|environment| environment.as_str() == value)
+                    .ok_or(bad("production, development or any"))?;
+            }
+            "allowed-validation-categories" => {
+                let numbers: Result<_, _> = listed(value).map(str::parse).collect();
+                self.allowed_validation_categories =
+                    numbers.map_err(|_| bad("numbers with commas"))?;
+            }
+            "allowed-bundle-versions" => {
+                self.allowed_bundle_versions = listed(value).map(str::to_owned).collect();
             }
             "rejection-reasons" => {
                 self.rejection_reasons = match value {
@@ -158,11 +202,6 @@ impl Policy {
 
     /// Every key with its value, as `set` takes them.
     pub fn entries(&self) -> Vec<(&'static str, String)> {
-        let keys: Vec<String> = self
-            .accepted_boot_keys
-            .iter()
-            .map(Octets::to_string)
-            .collect();
         let reasons = match self.rejection_reasons {
             RejectionReasons::On => "on",
             RejectionReasons::Off => "off",
@@ -177,11 +216,35 @@ impl Policy {
                 "max-patch-age-months",
                 self.max_patch_age_months.to_string(),
             ),
-            ("accepted-boot-keys", keys.join(",")),
+            ("accepted-boot-keys", joined(&self.accepted_boot_keys)),
+            (
+                "app-attest-environment",
+                self.app_attest_environment.as_str().to_owned(),
+            ),
+            (
+                "allowed-validation-categories",
+                joined(&self.allowed_validation_categories),
+            ),
+            (
+                "allowed-bundle-versions",
+                joined(&self.allowed_bundle_versions),
+            ),
             ("rejection-reasons", reasons.to_owned()),
         ]);
         entries
     }
+}
+
+/// Values with commas between them.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
+
+fn joined<T: ToString>(values: &BTreeSet<T>) -> String {
+    let texts: Vec<String> = values.iter().map(ToString::to_string).collect();
+    texts.join(",")
 }
 
 fn unknown_key(key: &str) -> PolicyError {

@@ -7,6 +7,7 @@ use crate::android::{
     AnchorKind, ApplicationId, AttestedKey, BootState, ChallengeComparison, KeyFacts, Locked,
     Origin, Package, PatchLevel, Provisioning, RootOfTrust, SecurityLevel, Tolerance,
 };
+use crate::apple::{AppAttestFacts, Environment, KeyIdComparison};
 use crate::{Measured, Octets, Sha256Digest};
 
 const NOW: UnixTime = UnixTime(1_793_491_200); // 2026-11-01
@@ -321,6 +322,7 @@ fn levels_below_hardware_break_their_check_whatever_the_chain_says() {
 fn every_check_has_a_breakage() {
     let mut covered: BTreeSet<Check> = BREAKAGES.iter().map(|(check, ..)| *check).collect();
     covered.insert(Check::SecurityLevel); // above: it cannot break alone
+    covered.extend(APPLE_BREAKAGES.iter().map(|(check, ..)| *check));
     assert_eq!(covered, Check::ALL.iter().copied().collect());
 }
 
@@ -455,4 +457,163 @@ fn facts_survive_the_ticket_and_stay_small() {
     let json = serde_json::to_string(&facts).unwrap();
     assert_eq!(serde_json::from_str::<Facts>(&json).unwrap(), facts);
     assert!(json.len() < 1500, "{} bytes: {json}", json.len());
+}
+
+/// A check of App Attest, what it finds, and how to make it.
+type AppleBreakage = (Check, &'static str, fn(&mut AppAttestFacts));
+
+const APPLE_BREAKAGES: &[AppleBreakage] = &[
+    (Check::Development, "development-evidence", |f| {
+        f.anchor = AnchorKind::Development;
+    }),
+    (Check::Environment, "environment-not-accepted", |f| {
+        f.environment = Environment::Development;
+    }),
+    (Check::KeyId, "key-id-not-compared", |f| {
+        f.key_id_comparison = KeyIdComparison::NotCompared;
+    }),
+    (Check::AppRegistration, "app-not-registered", |f| {
+        f.app_id.push('x');
+    }),
+    (
+        Check::ValidationCategory,
+        "validation-category-not-allowed",
+        |f| {
+            f.release.validation_category = Some(3);
+        },
+    ),
+    (
+        Check::ValidationCategoryStated,
+        "validation-category-missing",
+        |f| {
+            f.release.validation_category = None;
+        },
+    ),
+    (Check::BundleVersion, "bundle-version-not-allowed", |f| {
+        f.release.bundle_version = Some("41".to_owned());
+    }),
+];
+
+fn good_apple_facts() -> AppAttestFacts {
+    AppAttestFacts {
+        public_key: Octets(vec![4; 65]),
+        key_id: Sha256Digest::of(&[4; 65]),
+        key_id_comparison: KeyIdComparison::Equal,
+        app_id: "TEAM123456.com.example.books".to_owned(),
+        anchor: AnchorKind::Apple,
+        environment: Environment::Production,
+        release: Release {
+            validation_category: Some(4),
+            bundle_version: Some("42".to_owned()),
+        },
+    }
+}
+
+fn apple_codes(facts: AppAttestFacts, policy: &Policy) -> Vec<(&'static str, Severity)> {
+    let facts = Facts::AppAttest(facts);
+    let good = Case::good();
+    let appraisal = Appraisal {
+        facts: &facts,
+        measurements: &good.measurements,
+        references: &[
+            build(7, FILE),
+            ReferenceValue::Apple {
+                app_id: "TEAM123456.com.example.books".to_owned(),
+            },
+        ],
+        device_override: DeviceOverride::None,
+        now: NOW,
+    };
+    let verdict = appraise(&appraisal, policy);
+    verdict
+        .findings()
+        .iter()
+        .map(|finding| (finding.code, finding.severity))
+        .collect()
+}
+
+#[test]
+fn each_app_attest_breakage_gives_its_finding_in_each_mode() {
+    let mut policy = all(Mode::Enforce);
+    policy.allowed_bundle_versions.insert("42".to_owned());
+    assert_eq!(apple_codes(good_apple_facts(), &policy), []);
+    for &(check, code, break_it) in APPLE_BREAKAGES {
+        let mut facts = good_apple_facts();
+        break_it(&mut facts);
+        let mut policy = policy.clone();
+        if facts.environment == Environment::Development {
+            policy.set_mode(Check::Development, Mode::Off);
+        }
+        for (mode, found) in [
+            (Mode::Enforce, vec![(code, Severity::Enforced)]),
+            (Mode::Observe, vec![(code, Severity::Observed)]),
+            (Mode::Off, vec![]),
+        ] {
+            policy.set_mode(check, mode);
+            assert_eq!(apple_codes(facts.clone(), &policy), found, "{check}");
+        }
+    }
+}
+
+#[test]
+fn a_sandbox_key_is_development_evidence() {
+    let mut facts = good_apple_facts();
+    facts.environment = Environment::Development;
+    let mut policy = all(Mode::Enforce);
+    policy.allowed_bundle_versions.insert("42".to_owned());
+    policy.app_attest_environment = EnvironmentPolicy::Any;
+    assert_eq!(
+        apple_codes(facts, &policy),
+        [("development-evidence", Severity::Enforced)]
+    );
+}
+
+#[test]
+fn an_assertion_is_judged_by_what_it_says_of_the_release() {
+    let mut policy = all(Mode::Enforce);
+    policy.allowed_bundle_versions.insert("42".to_owned());
+    let release = good_apple_facts().release;
+    assert!(appraise_release(&release, &policy).into_grant().is_ok());
+    let refused = appraise_release(&Release::default(), &policy)
+        .into_grant()
+        .unwrap_err();
+    assert_eq!(
+        refused.codes().collect::<Vec<_>>(),
+        ["validation-category-missing"]
+    );
+}
+
+/// The account is made by the code that decides, so it must find what the verdict found, check by check.
+#[test]
+fn the_account_agrees_with_the_verdict() {
+    for &(check, code, break_it) in BREAKAGES {
+        let mut case = Case::good();
+        break_it(&mut case);
+        let facts = Facts::AndroidKey(case.facts.clone());
+        let appraisal = Appraisal {
+            facts: &facts,
+            measurements: &case.measurements,
+            references: &case.references,
+            device_override: DeviceOverride::AlwaysPass,
+            now: NOW,
+        };
+        for explanation in explain(&appraisal, &case.policy) {
+            let codes: Vec<_> = explanation
+                .findings
+                .iter()
+                .map(|found| found.code)
+                .collect();
+            let expected: &[&str] = if explanation.check == check {
+                &[code]
+            } else {
+                &[]
+            };
+            assert_eq!(
+                codes, expected,
+                "{check} explained by {}",
+                explanation.check
+            );
+            assert!(!explanation.input.is_empty());
+        }
+    }
 }

@@ -29,8 +29,25 @@ pub struct Verdict {
     development: bool,
 }
 
+/// What the evidence is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Production,
+    Development,
+}
+
+impl Standing {
+    pub(super) fn of(facts: &Facts) -> Self {
+        if facts.development() {
+            Self::Development
+        } else {
+            Self::Production
+        }
+    }
+}
+
 impl Verdict {
-    pub(super) fn new(findings: Vec<Finding>, matched: Option<usize>, facts: &Facts) -> Self {
+    pub(super) fn new(findings: Vec<Finding>, matched: Option<usize>, standing: Standing) -> Self {
         let refused = findings
             .iter()
             .any(|finding| finding.severity == Severity::Enforced);
@@ -43,7 +60,7 @@ impl Verdict {
             decision,
             findings,
             matched,
-            development: facts.development(),
+            development: standing == Standing::Development,
         }
     }
 

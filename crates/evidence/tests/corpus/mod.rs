@@ -107,6 +107,7 @@ impl Record {
         STANDARD.decode(self.text(member)).unwrap()
     }
 
+    #[allow(dead_code, reason = "not every kind has lists")]
     pub fn base64_list(&self, member: &str) -> Vec<Vec<u8>> {
         let items = self.0[member].as_array().unwrap();
         items

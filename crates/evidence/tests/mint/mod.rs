@@ -171,8 +171,12 @@ pub fn spki(curve: &[u64], point: &[u8]) -> Vec<u8> {
     ])
 }
 
+pub fn p256(point: &[u8]) -> Vec<u8> {
+    spki(P256, point)
+}
+
 fn spki_of(key: &EcdsaKeyPair) -> Vec<u8> {
-    spki(P256, key.public_key().as_ref())
+    p256(key.public_key().as_ref())
 }
 
 impl Description {
@@ -344,38 +348,37 @@ impl Blueprint {
         certificates[0].extensions.extend_from_slice(extensions);
         certificates
             .iter()
-            .map(|certificate| self.sign(certificate))
+            .map(|certificate| sign(certificate, &self.keys[certificate.signer]))
             .collect()
-    }
-
-    fn sign(&self, certificate: &Certificate) -> Vec<u8> {
-        let time = |text: &str| der::tlv(&[0x18], text.as_bytes());
-        let algorithm = |arcs| der::sequence(&[der::oid(arcs)]);
-        let mut tbs = vec![
-            der::explicit(0, &der::integer(2)),
-            der::unsigned(0x02, &certificate.serial),
-            algorithm(certificate.inner_algorithm),
-            certificate.issuer.clone(),
-            der::sequence(&[time(certificate.not_before), time(certificate.not_after)]),
-            certificate.subject.clone(),
-            certificate.spki.clone(),
-        ];
-        if !certificate.extensions.is_empty() {
-            tbs.push(der::explicit(3, &der::sequence(&certificate.extensions)));
-        }
-        let tbs = der::sequence(&tbs);
-        let signature = self.keys[certificate.signer]
-            .sign(&SystemRandom::new(), &tbs)
-            .unwrap();
-        der::sequence(&[
-            tbs,
-            algorithm(certificate.outer_algorithm),
-            der::bits(signature.as_ref()),
-        ])
     }
 
     /// DER of the root's key.
     pub fn root_key(&self) -> &[u8] {
         &self.certificates.last().unwrap().spki
     }
+}
+
+/// The certificate, signed.
+pub fn sign(certificate: &Certificate, key: &EcdsaKeyPair) -> Vec<u8> {
+    let time = |text: &str| der::tlv(&[0x18], text.as_bytes());
+    let algorithm = |arcs| der::sequence(&[der::oid(arcs)]);
+    let mut tbs = vec![
+        der::explicit(0, &der::integer(2)),
+        der::unsigned(0x02, &certificate.serial),
+        algorithm(certificate.inner_algorithm),
+        certificate.issuer.clone(),
+        der::sequence(&[time(certificate.not_before), time(certificate.not_after)]),
+        certificate.subject.clone(),
+        certificate.spki.clone(),
+    ];
+    if !certificate.extensions.is_empty() {
+        tbs.push(der::explicit(3, &der::sequence(&certificate.extensions)));
+    }
+    let tbs = der::sequence(&tbs);
+    let signature = key.sign(&SystemRandom::new(), &tbs).unwrap();
+    der::sequence(&[
+        tbs,
+        algorithm(certificate.outer_algorithm),
+        der::bits(signature.as_ref()),
+    ])
 }

@@ -5,11 +5,11 @@
 
 use std::path::PathBuf;
 
-use bonafide_evidence::android::{ApplicationId, RevocationList};
+use bonafide_evidence::android::{Anchors, ApplicationId, RevocationList};
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, Evidence, ExpectedChallenge, Facts, Finding,
     Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, Sha256Digest, appraise,
-    verify,
+    rules, verify,
 };
 
 use super::report::{self, Report, Step, not_compared};
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 /// Verifies and appraises.
 pub(super) fn judge(args: &Args) -> Result<Report, Failure> {
     let chain = input::chain(&args.chain)?;
-    let anchors = input::anchors(args.shared.roots.as_deref())?;
+    let anchors = input::anchors(args.shared.roots.as_deref(), Anchors::google)?;
     let revocations = match &args.shared.revocations {
         Some(path) => input::revocations(path)?,
         None => RevocationList::empty(),
@@ -146,13 +146,15 @@ impl Args {
         if self.shared.revocations.is_none() {
             left_out.push("certificate-revoked");
         }
-        report::rules(outcome, &left_out)
+        report::rules(rules::ANDROID_KEY, outcome, &left_out)
     }
 
     /// One registration from the options; what is left out is taken from the evidence, so that it
     /// compares equal to itself, and noted.
     fn references(&self, facts: &Facts) -> Vec<ReferenceValue> {
-        let Facts::AndroidKey(facts) = facts;
+        let Facts::AndroidKey(facts) = facts else {
+            return Vec::new();
+        };
         let attested = facts.application.as_ref();
         let name = |application: &ApplicationId| {
             application

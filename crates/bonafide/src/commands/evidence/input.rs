@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bonafide_evidence::android::{Anchors, RevocationList};
 use bonafide_evidence::{Octets, Policy, Sha256Digest};
 use rustls_pki_types::pem::PemObject as _;
@@ -100,10 +102,24 @@ fn der_length(bytes: &[u8]) -> Option<usize> {
     (length <= bytes.len()).then_some(length)
 }
 
+/// A binary object, raw or in base64. No object of ours starts like base64 text and ends like it.
+pub(super) fn object(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = read(path)?;
+    let text = std::str::from_utf8(&bytes)
+        .ok()
+        .filter(|text| !text.is_empty());
+    Ok(text
+        .and_then(|text| base64(text).ok())
+        .map_or(bytes.clone(), |octets| octets.0))
+}
+
 /// The built-in anchors, or exactly those of the file.
-pub(super) fn anchors(path: Option<&Path>) -> Result<Anchors, Failure> {
+pub(super) fn anchors(
+    path: Option<&Path>,
+    built_in: impl FnOnce() -> Anchors,
+) -> Result<Anchors, Failure> {
     let Some(path) = path else {
-        return Ok(Anchors::google());
+        return Ok(built_in());
     };
     let bytes = read(path)?;
     let unreadable = |what: String| Failure::usage(format!("{}: {what}", path.display()));
@@ -143,6 +159,19 @@ pub(super) fn policy(path: &Path) -> Result<Policy, Failure> {
 pub(super) fn octets(text: &str) -> Result<Octets, String> {
     text.parse()
         .map_err(|error: bonafide_evidence::HexError| error.to_string())
+}
+
+/// For clap: bytes in base64, either alphabet, padded or not.
+pub(super) fn base64(text: &str) -> Result<Octets, String> {
+    let text: String = text.split_whitespace().collect();
+    let plain = text
+        .trim_end_matches('=')
+        .replace('-', "+")
+        .replace('_', "/");
+    let decoded = STANDARD_NO_PAD
+        .decode(plain)
+        .map_err(|error| error.to_string())?;
+    Ok(Octets(decoded))
 }
 
 /// For clap: a SHA-256 digest in hexadecimal, with or without colons as `keytool` writes it.

@@ -1,5 +1,6 @@
 //! What `evidence verify` prints. The JSON form is fixed: scripts outside the project read it.
 
+use bonafide_evidence::rules::Rule;
 use bonafide_evidence::{
     Appraisal, Explanation, Finding, Mode, Policy, Reject, Severity, Verdict, explain,
 };
@@ -58,6 +59,17 @@ impl Report {
             kind,
             facts: Value::Object(Map::new()),
             findings: vec![finding],
+            explanation: Vec::new(),
+        }
+    }
+
+    /// Authentic evidence that no policy judges.
+    pub(super) fn genuine(kind: &'static str, facts: Value) -> Self {
+        Self {
+            verdict: Outcome::Genuine,
+            kind,
+            facts,
+            findings: Vec::new(),
             explanation: Vec::new(),
         }
     }
@@ -182,14 +194,12 @@ fn text(value: &Value) -> String {
 /// The account of authentication: which rules held, which was broken, which were not reached. Rules of
 /// one stage are looked at certificate by certificate, so beside a broken one they are left open. What the
 /// caller did not ask for is no rule that held.
-pub(super) fn rules(outcome: Result<(), &Reject>, left_out: &[&str]) -> Vec<Step> {
+pub(super) fn rules(rules: &[Rule], outcome: Result<(), &Reject>, left_out: &[&str]) -> Vec<Step> {
     let broken = outcome.err().and_then(|reject| {
-        let rule = Reject::RULES
-            .iter()
-            .find(|rule| rule.code == reject.code())?;
+        let rule = rules.iter().find(|rule| rule.code == reject.code())?;
         Some((rule.stage, reject))
     });
-    Reject::RULES
+    rules
         .iter()
         .map(|rule| Step {
             name: rule.code,

@@ -119,7 +119,11 @@ fn hexadecimal(base64: &str) -> String {
 
 /// The verdict and exit code that a command ended with must be those that `expect` wants.
 fn wrong(expect: &str, chain: &str, options: &[String]) -> Option<String> {
-    let mut arguments = vec!["android-key".to_owned(), chain.to_owned()];
+    wrong_of("android-key", expect, chain, options)
+}
+
+fn wrong_of(kind: &str, expect: &str, file: &str, options: &[String]) -> Option<String> {
+    let mut arguments = vec![kind.to_owned(), file.to_owned()];
     arguments.extend_from_slice(options);
     let report = verify(&arguments).unwrap();
     let json = serde_json::to_value(&report).unwrap();
@@ -213,6 +217,111 @@ fn every_derived_chain_gets_its_verdict_on_the_command_line() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// The same for App Attest: the record and each of its variants, on the command line.
+#[test]
+fn every_app_attest_object_gets_its_verdict_on_the_command_line() {
+    let Some(vectors) = vectors() else { return };
+    let desk = Desk::new();
+    let root = fs::read(vectors.join("common/derived-apple-test-root.der")).unwrap();
+    let root = desk.file("apple-root.pem", block(&STANDARD.encode(root)));
+    let mut failures = Vec::new();
+    for record in records(&vectors, |r| {
+        r["kind"].is_string() && r["object"].is_string()
+    }) {
+        let none = Vec::new();
+        let variants = record["variants"].as_array().unwrap_or(&none).iter();
+        let changed = variants.map(|variant| {
+            let mut changed = record.clone();
+            for (name, value) in variant["set"].as_object().unwrap() {
+                changed[name] = value.clone();
+            }
+            changed["expect"] = variant["expect"].clone();
+            changed
+        });
+        for case in std::iter::once(record.clone()).chain(changed) {
+            let raw = STANDARD.decode(case["object"].as_str().unwrap()).unwrap();
+            let object = desk.file("object", raw);
+            let text = desk.file("object.txt", case["object"].as_str().unwrap());
+            let (kind, given) = app_attest_line(&case, &root);
+            let expect = case["expect"]
+                .as_str()
+                .unwrap()
+                .replace("special:", "reject:");
+            for object in [&object, &text] {
+                let failure = wrong_of(kind, &expect, object, &given);
+                failures.extend(failure.map(|text| format!("{}: {text}", case["id"])));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn app_attest_line(case: &Value, root: &str) -> (&'static str, Vec<String>) {
+    let mut given = vec![];
+    let mut option = |name: &str, value: Option<String>| {
+        given.extend(
+            value
+                .map(|value| options(&[(name, &value)]))
+                .unwrap_or_default(),
+        );
+    };
+    let text = |member: &str| case[member].as_str().map(str::to_owned);
+    let hexadecimal = |member: &str| case[member].as_str().map(hexadecimal);
+    option("app-id", text("app_id").or(Some("none".to_owned())));
+    option("at", text("at"));
+    let kind = match case["kind"].as_str().unwrap() {
+        "attestation" => {
+            option(
+                "client-data-hash",
+                hexadecimal("client_data_hash").or(Some(String::new())),
+            );
+            option("key-id", text("key_id"));
+            option("environment", text("environment"));
+            option("roots", case["policy"].is_object().then(|| root.to_owned()));
+            "app-attest"
+        }
+        "assertion" => {
+            option("client-data-hash", hexadecimal("client_data_hash"));
+            option("public-key", hexadecimal("public_key_x963"));
+            option(
+                "previous-counter",
+                Some(case["previous_counter"].to_string()),
+            );
+            "app-attest-assertion"
+        }
+        "receipt" => {
+            option(
+                "public-key",
+                case["public_key_pem"].as_str().map(point_of_pem),
+            );
+            "app-attest-receipt"
+        }
+        other => panic!("another kind: {other}"),
+    };
+    let policy = &case["policy"];
+    let listed = |member: &str| policy[member].as_array().cloned().unwrap_or_default();
+    for category in listed("allowed_categories") {
+        option("allowed-category", Some(category.to_string()));
+    }
+    for version in listed("allowed_bundle_versions") {
+        option(
+            "allowed-bundle-version",
+            Some(version.as_str().unwrap().to_owned()),
+        );
+    }
+    if policy["require_category"] == true {
+        given.push("--require-category".to_owned());
+    }
+    (kind, given)
+}
+
+/// The uncompressed point at the end of a P-256 public key.
+fn point_of_pem(pem: &str) -> String {
+    let base64: String = pem.lines().filter(|line| !line.starts_with("--")).collect();
+    let der = STANDARD.decode(base64).unwrap();
+    hex::encode(&der[der.len() - 65..])
 }
 
 #[test]

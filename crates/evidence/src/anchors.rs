@@ -1,6 +1,6 @@
 //! Where chains must end: public keys, never certificates.
 //!
-//! Decides which keys are trusted and how far. Google's RSA root lives in certificates of 2016, 2019,
+//! One set is for one kind of evidence; a verifier is never handed another kind's roots. Decides which keys are trusted and how far. Google's RSA root lives in certificates of 2016, 2019,
 //! 2021 and 2022, the first of which ran out on 2026-05-24 while its key lives on; whoever pinned the
 //! certificate broke that day. The keys of AOSP's software keymaster are published in its source, so
 //! they are refused by name, even if somebody adds them.
@@ -10,20 +10,20 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
 
-use super::signature::IssuerKey;
+use crate::x509::IssuerKey;
 
 const GOOGLE: [&[u8]; 2] = [
-    include_bytes!("roots/google-rsa-4096.spki.der"),
-    include_bytes!("roots/google-p384.spki.der"),
+    include_bytes!("android/roots/google-rsa-4096.spki.der"),
+    include_bytes!("android/roots/google-p384.spki.der"),
 ];
 
 const SOFTWARE: [(&[u8], &str); 2] = [
     (
-        include_bytes!("roots/aosp-software-p256.spki.der"),
+        include_bytes!("android/roots/aosp-software-p256.spki.der"),
         "AOSP software attestation, ECDSA",
     ),
     (
-        include_bytes!("roots/aosp-software-rsa-1024.spki.der"),
+        include_bytes!("android/roots/aosp-software-rsa-1024.spki.der"),
         "AOSP software attestation, RSA",
     ),
 ];
@@ -34,6 +34,8 @@ const SOFTWARE: [(&[u8], &str); 2] = [
 pub enum AnchorKind {
     /// A key of Google's, compiled in.
     Google,
+    /// A key of Apple's, compiled in.
+    Apple,
     /// A key that an operator trusts as if it were Google's.
     Operator,
     /// A key for development: everything that ends there is marked.
@@ -50,7 +52,7 @@ pub(crate) struct Anchor {
 
 impl Anchor {
     /// The key, where it can sign certificates.
-    pub(super) fn key(&self) -> Option<IssuerKey> {
+    pub(crate) fn key(&self) -> Option<IssuerKey> {
         let (_, spki) = SubjectPublicKeyInfo::from_der(&self.spki).ok()?;
         IssuerKey::of(&spki)
     }
@@ -90,6 +92,23 @@ impl Anchors {
             kind: AnchorKind::Google,
         };
         Self(GOOGLE.iter().map(pinned).collect())
+    }
+
+    /// The key of Apple App Attestation Root CA, under which keys are attested.
+    pub fn apple_app_attest() -> Self {
+        Self::apple(include_bytes!("apple/roots/app-attestation-p384.spki.der"))
+    }
+
+    /// The key of Apple Root CA - G3, under which receipts are signed.
+    pub fn apple_receipts() -> Self {
+        Self::apple(include_bytes!("apple/roots/apple-root-g3-p384.spki.der"))
+    }
+
+    fn apple(spki: &[u8]) -> Self {
+        Self(vec![Anchor {
+            spki: spki.to_vec(),
+            kind: AnchorKind::Apple,
+        }])
     }
 
     /// Nothing is trusted yet.

@@ -14,13 +14,13 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 /// How a certificate is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignatureAlgorithm {
+pub(crate) enum SignatureAlgorithm {
     Rsa(Hash),
     Ecdsa(Hash),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hash {
+pub(crate) enum Hash {
     Sha256,
     Sha384,
     Sha512,
@@ -29,7 +29,7 @@ pub(super) enum Hash {
 impl SignatureAlgorithm {
     /// `None` for anything else. Parameters must be absent or NULL: RFC 5758 wants them absent for
     /// ECDSA and RFC 4055 NULL for RSA, phones write either for both, and neither says anything.
-    pub(super) fn of(identifier: &AlgorithmIdentifier<'_>) -> Option<Self> {
+    pub(crate) fn of(identifier: &AlgorithmIdentifier<'_>) -> Option<Self> {
         if identifier
             .parameters
             .as_ref()
@@ -61,7 +61,7 @@ enum KeyKind {
 
 /// The public key of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IssuerKey {
+pub(crate) struct IssuerKey {
     kind: KeyKind,
     /// PKCS#1 `RSAPublicKey`, or an uncompressed point.
     bytes: Vec<u8>,
@@ -69,14 +69,15 @@ pub(super) struct IssuerKey {
 
 /// Why a signature does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignatureFault {
+pub(crate) enum SignatureFault {
+    AlgorithmMismatch,
     Unsupported,
     Invalid,
 }
 
 impl IssuerKey {
     /// `None` for a key that no attestation is signed with.
-    pub(super) fn of(spki: &SubjectPublicKeyInfo<'_>) -> Option<Self> {
+    pub(crate) fn of(spki: &SubjectPublicKeyInfo<'_>) -> Option<Self> {
         let algorithm = &spki.algorithm.algorithm;
         let kind = if *algorithm == OID_PKCS1_RSAENCRYPTION {
             KeyKind::Rsa
@@ -99,12 +100,21 @@ impl IssuerKey {
     }
 
     /// The uncompressed point, where this is a P-256 key.
-    pub(super) fn p256_point(&self) -> Option<&[u8]> {
+    pub(crate) fn p256_point(&self) -> Option<&[u8]> {
         let uncompressed = self.bytes.len() == 65 && self.bytes.first() == Some(&4);
         (self.kind == KeyKind::P256 && uncompressed).then_some(&self.bytes)
     }
 
-    pub(super) fn verify(
+    /// A signature by ECDSA with SHA-256, where that is the only algorithm.
+    pub(crate) fn verify_ecdsa_sha256(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureFault> {
+        self.verify(SignatureAlgorithm::Ecdsa(Hash::Sha256), message, signature)
+    }
+
+    pub(crate) fn verify(
         &self,
         algorithm: SignatureAlgorithm,
         message: &[u8],
