@@ -305,6 +305,30 @@ async fn a_reader_who_denies_is_told_so_and_the_secret_is_not_even_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_hour_later_the_tokens_are_renewed_with_the_secret_fetched_again() {
+    let world = World::new().await;
+    world.admin.register(&world.apk).await;
+    let app = world.app();
+    app.login(&world.reader(Click::Allow), &mut |_| ())
+        .await
+        .unwrap();
+    world.provider.expire_access_tokens();
+    let (one, other) = tokio::join!(app.favorites(), app.favorites());
+    assert_eq!((one.unwrap().len(), other.unwrap().len()), (5, 5));
+    assert_eq!(world.exchanges(), [200, 200], "one refresh serves both");
+
+    world.provider.withdraw_consents();
+    let ended = app.favorites().await.unwrap_err();
+    assert_eq!(ended.code(), "session-ended");
+    assert_eq!(app.favorites().await.unwrap_err().code(), "not-logged-in");
+    assert!(
+        world.app().profile().await.is_none(),
+        "nothing of it is kept"
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_secret_reaches_the_app_over_the_air() {
     let world = World::new().await;
     world.admin.register(&world.apk).await;

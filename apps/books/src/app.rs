@@ -143,34 +143,42 @@ impl BooksApp {
     }
 
     async fn favorites_or_trouble(&self) -> Result<Vec<Book>, Trouble> {
-        let mut tokens = self.tokens.lock().await;
-        let now = UnixTime(self.bonafide().seconds());
-        let stale = match &*tokens {
-            None => return Err(Trouble::NotLoggedIn),
-            Some(present) => !present.fresh(now, MARGIN_SECONDS),
-        };
-        if stale {
-            self.renew(&mut tokens).await?;
-        }
-        match self.shelf(tokens.as_ref()).await {
-            Err(Trouble::Api(401)) if !stale => {
-                self.renew(&mut tokens).await?;
-                self.shelf(tokens.as_ref()).await
+        let present = self.fresh_tokens().await?;
+        match self.shelf(&present).await {
+            Err(Trouble::Api(401)) => {
+                let mut tokens = self.tokens.lock().await;
+                let renewed = self.renew(&mut tokens, &present).await?;
+                drop(tokens);
+                self.shelf(&renewed).await
             }
             outcome => outcome,
         }
     }
 
-    async fn shelf(&self, tokens: Option<&Tokens>) -> Result<Vec<Book>, Trouble> {
-        let bearer = tokens.ok_or(Trouble::NotLoggedIn)?.authorization();
-        api::favorites(&self.client, &self.provider.books_api, &bearer).await
+    async fn shelf(&self, tokens: &Tokens) -> Result<Vec<Book>, Trouble> {
+        let authorization = tokens.authorization();
+        api::favorites(&self.client, &self.provider.books_api, &authorization).await
     }
 
-    /// Refreshes; a session that the server ended is forgotten, anything else leaves it as it was.
-    async fn renew(&self, tokens: &mut Option<Tokens>) -> Result<(), Trouble> {
-        let Some(present) = tokens.as_ref() else {
-            return Err(Trouble::NotLoggedIn);
-        };
+    /// The tokens, renewed where their life ends soon.
+    async fn fresh_tokens(&self) -> Result<Tokens, Trouble> {
+        let mut tokens = self.tokens.lock().await;
+        let present = tokens.clone().ok_or(Trouble::NotLoggedIn)?;
+        let now = UnixTime(self.bonafide().seconds());
+        if present.fresh(now, MARGIN_SECONDS) {
+            Ok(present)
+        } else {
+            self.renew(&mut tokens, &present).await
+        }
+    }
+
+    /// Renews `seen`, unless somebody did while this caller waited for the lock. A session that the server ended is
+    /// forgotten; anything else leaves it as it was.
+    async fn renew(&self, tokens: &mut Option<Tokens>, seen: &Tokens) -> Result<Tokens, Trouble> {
+        let present = tokens.as_ref().ok_or(Trouble::NotLoggedIn)?;
+        if !present.access_token().matches(seen.access_token().expose()) {
+            return Ok(present.clone());
+        }
         let outcome = if present.refreshable() {
             self.login_flow().refresh(present).await
         } else {
@@ -179,8 +187,8 @@ impl BooksApp {
         match outcome {
             Ok(fresh) => {
                 self.file.save(&fresh).map_err(Trouble::Storage)?;
-                *tokens = Some(fresh);
-                Ok(())
+                *tokens = Some(fresh.clone());
+                Ok(fresh)
             }
             Err(Trouble::SessionEnded) => {
                 *tokens = None;

@@ -307,6 +307,18 @@ impl Grants {
         (now < access.until && !grant.revoked).then(|| grant.scope.clone())
     }
 
+    /// Access tokens die, refresh tokens live.
+    pub(crate) fn expire_access_tokens(&mut self) {
+        self.access.clear();
+    }
+
+    /// Every grant dies.
+    pub(crate) fn withdraw_all(&mut self) {
+        for grant in self.agreed.values_mut() {
+            grant.revoked = true;
+        }
+    }
+
     /// Revokes a grant by either of its tokens; says whether there was one.
     pub(crate) fn revoke(&mut self, token: &str) -> bool {
         let by_access = self.access.get(token).map(|access| access.grant);

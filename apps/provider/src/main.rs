@@ -42,10 +42,11 @@ async fn main() -> Result<()> {
     let mut stderr = std::io::stderr();
     writeln!(
         stderr,
-        "listening on {} for {}\nclient id {}\nclient secret in {}\nCA certificate in {}\n\
+        "listening on {} for {}\npages for a person's browser at http://{}\nclient id {}\nclient secret in {}\nCA certificate in {}\n\
          sign in as {} with password {}",
         running.addr(),
         HOSTS.join(", "),
+        running.browser_addr().unwrap_or(arguments.browser_addr),
         running.client_id(),
         arguments.client_secret_file.display(),
         arguments.ca_file.display(),

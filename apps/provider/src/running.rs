@@ -170,6 +170,16 @@ impl Running {
         self.shared.client().rotate(secret, overlap, clock::now());
     }
 
+    /// As if an hour had passed: access tokens die, refresh tokens live.
+    pub fn expire_access_tokens(&self) {
+        self.shared.grants().expire_access_tokens();
+    }
+
+    /// As if the user had withdrawn every consent: all tokens die.
+    pub fn withdraw_consents(&self) {
+        self.shared.grants().withdraw_all();
+    }
+
     /// What arrived lately, oldest first: host, method, path, status. Never a query, body or header value.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen().iter().cloned().collect()
