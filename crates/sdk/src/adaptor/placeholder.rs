@@ -185,3 +185,87 @@ fn contains(bytes: &[u8]) -> bool {
 fn misplaced() -> SdkError {
     Fault::Placeholder(PlaceholderReject::Misplaced).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(query: &[(String, String)], form: &[(String, String)]) -> ProtectedRequest {
+        let mut url = Url::parse("https://api.example.com/p").unwrap();
+        url.query_pairs_mut().extend_pairs(query);
+        let form: Vec<(&str, &str)> = form
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        ProtectedRequest::to_url(reqwest::Method::POST, url)
+            .unwrap()
+            .form(&form)
+    }
+
+    fn pairs_strategy() -> impl Strategy<Value = Vec<(String, String)>> {
+        proptest::collection::vec((".{0,8}", ".{0,8}"), 0..4)
+    }
+
+    fn with_placeholder(pairs: &[(String, String)], at: usize) -> Vec<(String, String)> {
+        let mut pairs = pairs.to_vec();
+        let at = at.min(pairs.len());
+        pairs.insert(at, ("key".to_owned(), "{{bonafide:k}}".to_owned()));
+        pairs
+    }
+
+    fn expected(pairs: &[(String, String)], secret: &str) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| match value.as_str() {
+                "{{bonafide:k}}" => (name.clone(), secret.to_owned()),
+                _ => (name.clone(), value.clone()),
+            })
+            .collect()
+    }
+
+    proptest! {
+        /// Whatever the secret and whatever stands beside it: the server reads exactly the secret there, and
+        /// everything else as it was.
+        #[test]
+        fn a_server_reads_the_secret_and_nothing_else_changed(
+            query in pairs_strategy(),
+            form in pairs_strategy(),
+            at in 0_usize..4,
+            secret in "\\PC{0,24}",
+        ) {
+            let query = with_placeholder(&query, at);
+            let form = with_placeholder(&form, at);
+            let mut request = request(&query, &form);
+            substitute(&mut request, &mut |_, _| Ok(SecretText::new(secret.clone()))).unwrap();
+            let read = |bytes: &[u8]| -> Vec<(String, String)> {
+                form_urlencoded::parse(bytes).into_owned().collect()
+            };
+            let got = read(request.url.query().unwrap_or_default().as_bytes());
+            prop_assert_eq!(got, expected(&query, &secret));
+            prop_assert_eq!(read(&request.body), expected(&form, &secret));
+        }
+
+        /// A request without a placeholder keeps every byte.
+        #[test]
+        fn nothing_to_replace_changes_nothing(query in pairs_strategy(), form in pairs_strategy()) {
+            let before = request(&query, &form);
+            let mut after = before.clone();
+            substitute(&mut after, &mut |_, _| Err(misplaced())).unwrap();
+            prop_assert_eq!(before.url.as_str(), after.url.as_str());
+            prop_assert_eq!(&*before.body, &*after.body);
+        }
+
+        /// Text around a placeholder is never sent, in any place and spelling that decodes to it.
+        #[test]
+        fn a_placeholder_among_other_text_is_an_error(before in ".{0,4}", after in ".{0,4}") {
+            prop_assume!(!(before.is_empty() && after.is_empty()));
+            let text = format!("{before}{{{{bonafide:k}}}}{after}");
+            let pair = [("key".to_owned(), text)];
+            for (query, form) in [(&pair[..], &[][..]), (&[][..], &pair[..])] {
+                prop_assert!(find(&request(query, form)).is_err());
+            }
+        }
+    }
+}

@@ -303,3 +303,45 @@ async fn bodies_have_a_limit_and_tokens_may_be_bound() {
     let token = seen[1].header("bonafide-token").unwrap();
     assert!(token.contains("-bound-"), "{token}");
 }
+
+#[tokio::test]
+async fn the_services_own_channel_has_its_own_roots_and_limits() {
+    use bonafide_sdk::adaptor::ReqwestTransport;
+    use bonafide_sdk::host::{
+        ServiceMethod, ServiceRequest, ServiceTransport as _, TransportError,
+    };
+
+    let (ours, other) = (Authority::new("ours"), Authority::new("other"));
+    let service = ours.origin(&["bonafide.example.com"]);
+    let timeout = core::time::Duration::from_secs(20);
+    let way = |roots: Roots| {
+        let resolve = [("bonafide.example.com", service.address)];
+        ReqwestTransport::new(&roots, timeout, &resolve).unwrap()
+    };
+    let request = |path: &str, most_bytes| ServiceRequest {
+        method: ServiceMethod::Post(b"{}".to_vec()),
+        url: format!("https://bonafide.example.com{path}"),
+        if_none_match: Some("\"1\"".to_owned()),
+        most_bytes,
+    };
+    for roots in [other.only(), Roots::Mozilla] {
+        let refused = way(roots).send(request("/", 100)).await;
+        assert_eq!(refused, Err(TransportError::Untrusted));
+    }
+    assert!(service.seen().is_empty());
+
+    let answer = way(ours.only()).send(request("/", 100)).await.unwrap();
+    assert_eq!(
+        (answer.status, answer.body.as_slice()),
+        (200, b"hello".as_slice())
+    );
+    let seen = service.only();
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    assert_eq!(seen.header("if-none-match"), Some("\"1\""));
+    let large = way(ours.only()).send(request("/large", 999)).await;
+    assert_eq!(large, Err(TransportError::TooLarge));
+    // The service does not redirect.
+    let away = crate::origin::redirect(302, "https://bonafide.example.com/");
+    let redirect = way(ours.only()).send(request(&away, 100)).await.unwrap();
+    assert_eq!(redirect.status, 302);
+}

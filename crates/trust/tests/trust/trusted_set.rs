@@ -541,3 +541,29 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Foreign bytes: no panic, and nothing that the account's keys did not sign is believed.
+    #[test]
+    fn altered_bytes_are_never_believed(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let keys = Keys::new();
+        let genuine = keys.reply(&bundle(6));
+        let mut altered = genuine.clone();
+        for (at, byte) in changes {
+            let at = at.index(altered.len());
+            altered[at] = byte;
+        }
+        let shortened = &genuine[..cut.index(genuine.len())];
+        for bytes in [altered.as_slice(), shortened] {
+            let mut set = keys.empty_set();
+            if set.update(bytes, NOW).is_ok() {
+                prop_assert_eq!(set.bundle(), Some(&bundle(6)));
+            }
+        }
+    }
+}
