@@ -50,7 +50,17 @@ impl fmt::Debug for Hosts {
 
 /// The client of one app instance. Cheap to clone; clones share everything.
 #[derive(Clone)]
-pub struct Bonafide(Arc<Client>);
+pub struct Bonafide(Arc<Owner>);
+
+/// The last clone takes a resting flight along: the flight holds the client, the client holds the flight.
+struct Owner(Arc<Client>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let resting = self.0.lock().runner.take();
+        drop(resting);
+    }
+}
 
 struct Client {
     config: SdkConfig,
@@ -69,8 +79,8 @@ struct Work {
 impl fmt::Debug for Bonafide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bonafide")
-            .field("service", &self.0.config.service)
-            .field("account", &self.0.config.account)
+            .field("service", &self.0.0.config.service)
+            .field("account", &self.0.0.config.account)
             .finish_non_exhaustive()
     }
 }
@@ -87,16 +97,16 @@ impl Bonafide {
             next_call: 0,
             runner: None,
         };
-        Self(Arc::new(Client {
+        Self(Arc::new(Owner(Arc::new(Client {
             config,
             hosts,
             work: Mutex::new(work),
-        }))
+        }))))
     }
 
     /// The config string's content.
     pub fn config(&self) -> &SdkConfig {
-        &self.0.config
+        &self.0.0.config
     }
 
     /// A token for the header `Bonafide-Token` of requests to `audience`; `bound_to` is caller data (say, the
@@ -150,20 +160,20 @@ impl Bonafide {
 
     /// The device id, once the service has told it.
     pub fn device_id(&self) -> Option<DeviceId> {
-        self.0.lock().machine.device_id().cloned()
+        self.0.0.lock().machine.device_id().cloned()
     }
 
     /// Now, seconds since 1970: by the service's clock once it is known (W-3).
     pub fn seconds(&self) -> i64 {
-        let now = self.0.now();
-        self.0.lock().machine.seconds(now)
+        let now = self.0.0.now();
+        self.0.0.lock().machine.seconds(now)
     }
 
     /// Wipes tokens and secrets that have outlived their life. Every call does so too; an app that goes to
     /// the background may call it from a timer.
     pub fn wipe_outlived(&self) {
-        let now = self.0.now();
-        let actions = self.0.lock().machine.step(Event::Ticked, now);
+        let now = self.0.0.now();
+        let actions = self.0.0.lock().machine.step(Event::Ticked, now);
         debug_assert!(actions.is_empty());
     }
 
@@ -171,23 +181,23 @@ impl Bonafide {
     pub async fn obtain(&self, wishes: Vec<Wish>) -> Vec<Result<Answer, SdkError>> {
         let waiting: Vec<Waiting> = wishes
             .into_iter()
-            .map(|wish| self.0.enqueue(|call| Event::Asked { call, wish }))
+            .map(|wish| self.0.0.enqueue(|call| Event::Asked { call, wish }))
             .collect();
         let mut answers = Vec::with_capacity(waiting.len());
         for waiting in waiting {
-            answers.push(self.0.await_answer(waiting).await);
+            answers.push(self.0.0.await_answer(waiting).await);
         }
         answers
     }
 
     async fn obtain_one(&self, wish: Wish) -> Result<Answer, SdkError> {
-        let waiting = self.0.enqueue(|call| Event::Asked { call, wish });
-        self.0.await_answer(waiting).await
+        let waiting = self.0.0.enqueue(|call| Event::Asked { call, wish });
+        self.0.0.await_answer(waiting).await
     }
 
     async fn ask_trust(&self, urgency: Urgency) -> Result<Trust, SdkError> {
-        let waiting = self.0.enqueue(|call| Event::TrustAsked { call, urgency });
-        match self.0.await_answer(waiting).await? {
+        let waiting = self.0.0.enqueue(|call| Event::TrustAsked { call, urgency });
+        match self.0.0.await_answer(waiting).await? {
             Answer::Trust(trust) => Ok(trust),
             _ => Err(mismatch()),
         }

@@ -171,3 +171,21 @@ async fn time_is_the_services_as_soon_as_it_is_known() {
     assert!(system.wall() > 1_700_000_000);
     assert!(system.monotonic() <= system.monotonic());
 }
+
+#[tokio::test]
+async fn a_flight_that_everybody_left_does_not_outlive_the_client() {
+    let service = Service::new();
+    let vault = Arc::new(MemoryVault::default());
+    let client = service.client_with(vault.clone(), Arc::new(HandClock::default()));
+    let only = {
+        let client = client.clone();
+        tokio::spawn(async move { client.attestation_token(&host(API), None).await })
+    };
+    tokio::task::yield_now().await;
+    only.abort();
+    assert!(only.await.unwrap_err().is_cancelled());
+    assert_eq!(service.asked("enrolments"), 0);
+    assert!(Arc::strong_count(&vault) > 1);
+    drop(client);
+    assert_eq!(Arc::strong_count(&vault), 1);
+}
