@@ -330,7 +330,7 @@ impl<'a> Evaluation<'a> {
 
     fn targets(&mut self) {
         let manifest = &self.apk.manifest;
-        let only_v1 = self.found.iter().all(|scheme| *scheme == Scheme::V1);
+        let only_v1 = self.found == [Scheme::V1] && self.holds(Scheme::V1);
         let target = manifest.target_sdk();
         if only_v1 && target >= V2_REQUIRED_TARGET && self.range.to >= target {
             let detail = format!("targets Android level {target}");

@@ -1,0 +1,570 @@
+//! Mints small APKs: a zip, a binary manifest, and v2, v3 and v3.1 signatures by P-256 keys made from a byte.
+//!
+//! A blueprint describes a good APK; a test changes one thing in it and expects one finding.
+
+use p256::ecdsa::SigningKey;
+use p256::ecdsa::signature::Signer as _;
+use sha2::{Digest, Sha256};
+
+pub(crate) const ID_V2: u32 = 0x7109_871a;
+pub(crate) const ID_V3: u32 = 0xf053_68c0;
+pub(crate) const ID_V31: u32 = 0x1b93_ad61;
+pub(crate) const ATTRIBUTE_STRIPPING: u32 = 0xbeef_f00d;
+pub(crate) const ECDSA_SHA256: u32 = 0x0201;
+pub(crate) const LATEST: u32 = 0x7fff_ffff;
+
+/// One entry, with what its headers claim about it.
+#[derive(Clone)]
+pub(crate) struct EntryPlan {
+    pub(crate) name: Vec<u8>,
+    pub(crate) local_name: Option<Vec<u8>>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) flags: u16,
+    pub(crate) method: u16,
+    pub(crate) claimed_size: Option<u32>,
+    pub(crate) local_size: Option<u32>,
+}
+
+impl EntryPlan {
+    pub(crate) fn new(name: &str, data: &[u8]) -> Self {
+        Self {
+            name: name.as_bytes().to_vec(),
+            local_name: None,
+            data: data.to_vec(),
+            flags: 0,
+            method: 0,
+            claimed_size: None,
+            local_size: None,
+        }
+    }
+}
+
+/// One signer of a scheme.
+#[derive(Clone)]
+pub(crate) struct SignerPlan {
+    pub(crate) key: u8,
+    /// Whose certificate is shown, if not the key's own.
+    pub(crate) certificate: Option<Vec<u8>>,
+    pub(crate) sdk: Option<(u32, u32)>,
+    pub(crate) sdk_outside: Option<(u32, u32)>,
+    pub(crate) attributes: Vec<(u32, Vec<u8>)>,
+    /// Algorithm ids of the signed digests and of the signatures.
+    pub(crate) digest_ids: Vec<u32>,
+    pub(crate) signature_ids: Vec<u32>,
+    pub(crate) content_digest: Option<Vec<u8>>,
+    pub(crate) spoil_signature: bool,
+    pub(crate) no_certificate: bool,
+    pub(crate) public_key: Option<Vec<u8>>,
+}
+
+impl SignerPlan {
+    pub(crate) fn new(key: u8) -> Self {
+        Self {
+            key,
+            certificate: None,
+            sdk: None,
+            sdk_outside: None,
+            attributes: Vec::new(),
+            digest_ids: vec![ECDSA_SHA256],
+            signature_ids: vec![ECDSA_SHA256],
+            content_digest: None,
+            spoil_signature: false,
+            no_certificate: false,
+            public_key: None,
+        }
+    }
+
+    /// With the attribute that says that a v3 signature was made too.
+    pub(crate) fn naming_v3(key: u8) -> Self {
+        Self {
+            attributes: vec![(ATTRIBUTE_STRIPPING, 3_u32.to_le_bytes().to_vec())],
+            ..Self::new(key)
+        }
+    }
+
+    pub(crate) fn on(key: u8, from: u32, to: u32) -> Self {
+        Self {
+            sdk: Some((from, to)),
+            ..Self::new(key)
+        }
+    }
+}
+
+/// A scheme's pair: its signers, or raw bytes.
+#[derive(Clone)]
+pub(crate) enum PairPlan {
+    Signers(u32, Vec<SignerPlan>, Vec<u8>),
+    Raw(u32, Vec<u8>),
+}
+
+/// A whole APK.
+#[derive(Clone)]
+pub(crate) struct Blueprint {
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) entries: Vec<EntryPlan>,
+    pub(crate) pairs: Vec<PairPlan>,
+    /// The size that the block's footer claims, if not its own.
+    pub(crate) footer_size: Option<u64>,
+    pub(crate) gap_before_end: Vec<u8>,
+    pub(crate) claimed_count: Option<u16>,
+    pub(crate) comment: Vec<u8>,
+    pub(crate) trailing: Vec<u8>,
+    pub(crate) disk: u16,
+}
+
+impl Blueprint {
+    /// A good APK: v2 for all, v3 for 28 and later, one key.
+    pub(crate) fn good() -> Self {
+        Self {
+            prefix: Vec::new(),
+            entries: vec![
+                EntryPlan::new("AndroidManifest.xml", &manifest(&ManifestPlan::default())),
+                EntryPlan::new("classes.dex", b"dex\n035\0 not really code"),
+            ],
+            pairs: vec![
+                PairPlan::Signers(ID_V2, vec![SignerPlan::naming_v3(1)], Vec::new()),
+                PairPlan::Signers(ID_V3, vec![SignerPlan::on(1, 28, LATEST)], Vec::new()),
+            ],
+            footer_size: None,
+            gap_before_end: Vec::new(),
+            claimed_count: None,
+            comment: Vec::new(),
+            trailing: Vec::new(),
+            disk: 0,
+        }
+    }
+
+    pub(crate) fn with_manifest(mut self, plan: &ManifestPlan) -> Self {
+        self.entries[0].data = manifest(plan);
+        self
+    }
+
+    /// The signers of the `index`th pair.
+    pub(crate) fn signers(&mut self, index: usize) -> &mut Vec<SignerPlan> {
+        match &mut self.pairs[index] {
+            PairPlan::Signers(_, signers, _) => signers,
+            PairPlan::Raw(..) => panic!("a raw pair has no signers"),
+        }
+    }
+
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let mut file = self.prefix.clone();
+        let mut directory = Vec::new();
+        for entry in &self.entries {
+            let offset = u32::try_from(file.len()).unwrap();
+            file.extend(local_header(entry));
+            file.extend(&entry.data);
+            directory.extend(directory_record(entry, offset));
+        }
+        let block_offset = u32::try_from(file.len()).unwrap();
+        let digest = content_digest(
+            &file,
+            &directory,
+            &self.end_record(&directory, block_offset),
+        );
+        let block = self.block(&digest);
+        let directory_offset = block_offset + u32::try_from(block.len()).unwrap();
+        let end = self.end_record(&directory, directory_offset);
+        [
+            file,
+            block,
+            directory,
+            self.gap_before_end.clone(),
+            end,
+            self.trailing.clone(),
+        ]
+        .concat()
+    }
+
+    fn end_record(&self, directory: &[u8], offset: u32) -> Vec<u8> {
+        let count = self
+            .claimed_count
+            .unwrap_or(u16::try_from(self.entries.len()).unwrap());
+        let mut record = b"PK\x05\x06".to_vec();
+        for short in [self.disk, self.disk, count, count] {
+            record.extend(short.to_le_bytes());
+        }
+        record.extend(u32::try_from(directory.len()).unwrap().to_le_bytes());
+        record.extend(offset.to_le_bytes());
+        record.extend(u16::try_from(self.comment.len()).unwrap().to_le_bytes());
+        record.extend(&self.comment);
+        record
+    }
+
+    fn block(&self, digest: &[u8]) -> Vec<u8> {
+        if self.pairs.is_empty() {
+            return Vec::new();
+        }
+        let mut pairs = Vec::new();
+        for pair in &self.pairs {
+            let (id, value) = match pair {
+                PairPlan::Raw(id, value) => (*id, value.clone()),
+                PairPlan::Signers(id, signers, trailing) => {
+                    let signers: Vec<u8> = signers
+                        .iter()
+                        .flat_map(|plan| prefixed(&signer(plan, digest)))
+                        .collect();
+                    (*id, [prefixed(&signers), trailing.clone()].concat())
+                }
+            };
+            pairs.extend((value.len() as u64 + 4).to_le_bytes());
+            pairs.extend(id.to_le_bytes());
+            pairs.extend(value);
+        }
+        let size = pairs.len() as u64 + 24;
+        let mut block = size.to_le_bytes().to_vec();
+        block.extend(pairs);
+        block.extend(self.footer_size.unwrap_or(size).to_le_bytes());
+        block.extend(b"APK Sig Block 42");
+        block
+    }
+}
+
+fn local_header(entry: &EntryPlan) -> Vec<u8> {
+    let name = entry.local_name.as_ref().unwrap_or(&entry.name);
+    let size = u32::try_from(entry.data.len()).unwrap();
+    let local_size = entry.local_size.or(entry.claimed_size).unwrap_or(size);
+    let mut header = b"PK\x03\x04\x14\0".to_vec();
+    header.extend(entry.flags.to_le_bytes());
+    header.extend(entry.method.to_le_bytes());
+    header.extend([0; 4]);
+    for word in [crc32(&entry.data), size, local_size] {
+        header.extend(word.to_le_bytes());
+    }
+    header.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
+    header.extend([0; 2]);
+    header.extend(name);
+    header
+}
+
+fn directory_record(entry: &EntryPlan, offset: u32) -> Vec<u8> {
+    let size = u32::try_from(entry.data.len()).unwrap();
+    let mut record = b"PK\x01\x02\x14\0\x14\0".to_vec();
+    record.extend(entry.flags.to_le_bytes());
+    record.extend(entry.method.to_le_bytes());
+    record.extend([0; 4]);
+    for word in [crc32(&entry.data), size, entry.claimed_size.unwrap_or(size)] {
+        record.extend(word.to_le_bytes());
+    }
+    record.extend(u16::try_from(entry.name.len()).unwrap().to_le_bytes());
+    record.extend([0; 12]);
+    record.extend(offset.to_le_bytes());
+    record.extend(&entry.name);
+    record
+}
+
+fn crc32(data: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(data);
+    crc.sum()
+}
+
+fn content_digest(entries: &[u8], directory: &[u8], end: &[u8]) -> Vec<u8> {
+    let chunks: Vec<Vec<u8>> = [entries, directory, end]
+        .iter()
+        .flat_map(|section| section.chunks(1 << 20))
+        .map(|chunk| {
+            let length = u32::try_from(chunk.len()).unwrap().to_le_bytes();
+            Sha256::digest([&[0xa5], &length[..], chunk].concat()).to_vec()
+        })
+        .collect();
+    let count = u32::try_from(chunks.len()).unwrap().to_le_bytes();
+    Sha256::digest([&[0x5a], &count[..], &chunks.concat()].concat()).to_vec()
+}
+
+fn signer(plan: &SignerPlan, digest: &[u8]) -> Vec<u8> {
+    let digest = plan.content_digest.as_deref().unwrap_or(digest);
+    let digests: Vec<u8> = plan
+        .digest_ids
+        .iter()
+        .flat_map(|id| prefixed(&[&id.to_le_bytes()[..], &prefixed(digest)].concat()))
+        .collect();
+    let certificate = plan
+        .certificate
+        .clone()
+        .unwrap_or_else(|| certificate(plan.key));
+    let certificates = if plan.no_certificate {
+        Vec::new()
+    } else {
+        prefixed(&certificate)
+    };
+    let attributes: Vec<u8> = plan
+        .attributes
+        .iter()
+        .flat_map(|(id, value)| prefixed(&[&id.to_le_bytes()[..], value].concat()))
+        .collect();
+    let range = |sdk: Option<(u32, u32)>| -> Vec<u8> {
+        sdk.map(|(from, to)| [from.to_le_bytes(), to.to_le_bytes()].concat())
+            .unwrap_or_default()
+    };
+    let signed = [
+        prefixed(&digests),
+        prefixed(&certificates),
+        range(plan.sdk),
+        prefixed(&attributes),
+    ]
+    .concat();
+    let mut signature = sign(plan.key, &signed);
+    if plan.spoil_signature {
+        let last = signature.len() - 1;
+        signature[last] ^= 1;
+    }
+    let signatures: Vec<u8> = plan
+        .signature_ids
+        .iter()
+        .flat_map(|id| prefixed(&[&id.to_le_bytes()[..], &prefixed(&signature)].concat()))
+        .collect();
+    let public_key = plan
+        .public_key
+        .clone()
+        .unwrap_or_else(|| public_key_info(plan.key));
+    [
+        prefixed(&signed),
+        range(plan.sdk_outside.or(plan.sdk)),
+        prefixed(&signatures),
+        prefixed(&public_key),
+    ]
+    .concat()
+}
+
+/// The attribute that proves a rotation through these keys.
+pub(crate) fn lineage(keys: &[u8]) -> Vec<u8> {
+    let mut value = 1_u32.to_le_bytes().to_vec();
+    for (index, key) in keys.iter().enumerate() {
+        let parent = index.checked_sub(1).map(|at| keys[at]);
+        let algorithm = if parent.is_some() { ECDSA_SHA256 } else { 0 };
+        let signed = [&prefixed(&certificate(*key))[..], &algorithm.to_le_bytes()].concat();
+        let signature = parent
+            .map(|parent| sign(parent, &signed))
+            .unwrap_or_default();
+        let node = [
+            &prefixed(&signed)[..],
+            &23_u32.to_le_bytes(),
+            &ECDSA_SHA256.to_le_bytes(),
+            &prefixed(&signature),
+        ]
+        .concat();
+        value.extend(prefixed(&node));
+    }
+    value
+}
+
+/// The same with a wrong signature in its last step, which ends the value.
+pub(crate) fn spoiled_lineage(keys: &[u8]) -> Vec<u8> {
+    let mut value = lineage(keys);
+    let last = value.len() - 1;
+    value[last] ^= 1;
+    value
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+pub(crate) fn sign(seed: u8, message: &[u8]) -> Vec<u8> {
+    let signature: p256::ecdsa::Signature = key(seed).sign(message);
+    signature.to_der().as_bytes().to_vec()
+}
+
+pub(crate) fn public_key_info(seed: u8) -> Vec<u8> {
+    let point = key(seed)
+        .verifying_key()
+        .to_sec1_point(false)
+        .as_bytes()
+        .to_vec();
+    let algorithm =
+        b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+    tlv(
+        0x30,
+        &[&algorithm[..], &tlv(0x03, &[&[0][..], &point].concat())].concat(),
+    )
+}
+
+/// A self-signed certificate, as small as they come.
+pub(crate) fn certificate(seed: u8) -> Vec<u8> {
+    let algorithm = tlv(0x30, b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
+    let common_name = tlv(0x0c, format!("key {seed}").as_bytes());
+    let name = tlv(
+        0x30,
+        &tlv(
+            0x31,
+            &tlv(0x30, &[&b"\x06\x03\x55\x04\x03"[..], &common_name].concat()),
+        ),
+    );
+    let validity = tlv(
+        0x30,
+        &[tlv(0x17, b"260101000000Z"), tlv(0x17, b"460101000000Z")].concat(),
+    );
+    let body = [
+        tlv(0xa0, b"\x02\x01\x02"),
+        tlv(0x02, &[seed]),
+        algorithm.clone(),
+        name.clone(),
+        validity,
+        name,
+        public_key_info(seed),
+    ]
+    .concat();
+    let body = tlv(0x30, &body);
+    let signature = tlv(0x03, &[&[0][..], &sign(seed, &body)].concat());
+    tlv(0x30, &[body, algorithm, signature].concat())
+}
+
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len());
+    let header = match length {
+        Ok(short) if short < 0x80 => vec![tag, short],
+        Ok(one) => vec![tag, 0x81, one],
+        Err(_) => {
+            let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+            vec![tag, 0x82, high, low]
+        }
+    };
+    [header, content.to_vec()].concat()
+}
+
+pub(crate) fn prefixed(bytes: &[u8]) -> Vec<u8> {
+    [
+        &u32::try_from(bytes.len()).unwrap().to_le_bytes()[..],
+        bytes,
+    ]
+    .concat()
+}
+
+/// What the manifest says.
+#[derive(Clone)]
+pub(crate) struct ManifestPlan {
+    pub(crate) package: &'static str,
+    pub(crate) version_code: u32,
+    pub(crate) version_code_major: Option<u32>,
+    pub(crate) min_sdk: u32,
+    pub(crate) target_sdk: u32,
+    pub(crate) debuggable: bool,
+    pub(crate) twice: bool,
+}
+
+impl Default for ManifestPlan {
+    fn default() -> Self {
+        Self {
+            package: "com.example.minted",
+            version_code: 7,
+            version_code_major: None,
+            min_sdk: 24,
+            target_sdk: 35,
+            debuggable: false,
+            twice: false,
+        }
+    }
+}
+
+const NONE: u32 = u32::MAX;
+const STRINGS: [&str; 11] = [
+    "versionCode",
+    "versionCodeMajor",
+    "minSdkVersion",
+    "targetSdkVersion",
+    "debuggable",
+    "http://schemas.android.com/apk/res/android",
+    "package",
+    "manifest",
+    "uses-sdk",
+    "application",
+    "",
+];
+const RESOURCE_IDS: [u32; 5] = [
+    0x0101_021b,
+    0x0101_0576,
+    0x0101_020c,
+    0x0101_0270,
+    0x0101_000f,
+];
+
+/// Binary XML with just what a verifier looks at.
+pub(crate) fn manifest(plan: &ManifestPlan) -> Vec<u8> {
+    let int = |name: u32, value: u32| attribute(5, name, 0x10, value);
+    let mut root = vec![int(0, plan.version_code)];
+    root.extend(plan.version_code_major.map(|major| int(1, major)));
+    root.push(attribute(NONE, 6, 0x03, 10));
+    if plan.twice {
+        root.push(int(0, plan.version_code + 1));
+    }
+    let debuggable = attribute(5, 4, 0x12, if plan.debuggable { NONE } else { 0 });
+    let body = [
+        strings(plan.package),
+        chunk(
+            0x0180,
+            8,
+            &RESOURCE_IDS
+                .iter()
+                .flat_map(|id| id.to_le_bytes())
+                .collect::<Vec<_>>(),
+        ),
+        start(7, &root),
+        start(8, &[int(2, plan.min_sdk), int(3, plan.target_sdk)]),
+        end(8),
+        start(9, &[debuggable]),
+        end(9),
+        end(7),
+    ]
+    .concat();
+    chunk(0x0003, 8, &body)
+}
+
+fn chunk(kind: u16, header: u16, body: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(body.len() + 8).unwrap();
+    [
+        &kind.to_le_bytes()[..],
+        &header.to_le_bytes(),
+        &size.to_le_bytes(),
+        body,
+    ]
+    .concat()
+}
+
+fn strings(package: &str) -> Vec<u8> {
+    let (mut offsets, mut data) = (Vec::new(), Vec::new());
+    for text in STRINGS.iter().copied().take(10).chain([package]) {
+        offsets.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
+        let units: Vec<u16> = text.encode_utf16().collect();
+        data.extend(u16::try_from(units.len()).unwrap().to_le_bytes());
+        data.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+        data.extend([0; 2]);
+    }
+    data.resize(data.len().next_multiple_of(4), 0);
+    let count = u32::try_from(STRINGS.len()).unwrap();
+    let start = 28 + 4 * count;
+    let head: Vec<u8> = [count, 0, 0, start, 0]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    chunk(0x0001, 28, &[head, offsets, data].concat())
+}
+
+fn attribute(namespace: u32, name: u32, kind: u8, data: u32) -> Vec<u8> {
+    let raw = if kind == 0x03 { data } else { NONE };
+    let head: Vec<u8> = [namespace, name, raw]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    [&head[..], &[8, 0, 0, kind], &data.to_le_bytes()].concat()
+}
+
+fn start(name: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
+    let mut body: Vec<u8> = [1, NONE, NONE, name]
+        .iter()
+        .flat_map(|word: &u32| word.to_le_bytes())
+        .collect();
+    for short in [20, 20, u16::try_from(attributes.len()).unwrap(), 0, 0, 0] {
+        body.extend(short.to_le_bytes());
+    }
+    body.extend(attributes.concat());
+    chunk(0x0102, 16, &body)
+}
+
+fn end(name: u32) -> Vec<u8> {
+    let body: Vec<u8> = [1, NONE, NONE, name]
+        .iter()
+        .flat_map(|word: &u32| word.to_le_bytes())
+        .collect();
+    chunk(0x0103, 16, &body)
+}
