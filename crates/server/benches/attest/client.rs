@@ -7,7 +7,11 @@ use super::cpu;
 
 const CONNECTIONS: usize = 8;
 
-pub(crate) struct Client(Vec<TcpStream>);
+pub(crate) struct Client {
+    connections: Vec<TcpStream>,
+    /// The thread that serves.
+    server: u64,
+}
 
 /// The bytes of a request.
 pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
@@ -19,36 +23,36 @@ pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
 }
 
 impl Client {
-    pub(crate) fn new(address: SocketAddr) -> Self {
-        Self(
-            (0..CONNECTIONS)
-                .map(|_| {
-                    let stream = TcpStream::connect(address).unwrap();
-                    stream.set_nodelay(true).unwrap();
-                    stream
-                })
-                .collect(),
-        )
+    pub(crate) fn new(address: SocketAddr, server: u64) -> Self {
+        let connect = |_| {
+            let stream = TcpStream::connect(address).unwrap();
+            stream.set_nodelay(true).unwrap();
+            stream
+        };
+        Self {
+            connections: (0..CONNECTIONS).map(connect).collect(),
+            server,
+        }
     }
 
     /// Sends the same request so often; gives the server's microseconds for one.
-    pub(crate) fn send(&mut self, request: &[u8], times: usize) -> f64 {
+    pub(crate) fn send(&mut self, request: &[u8], times: usize) -> cpu::Spent {
         let all = vec![request; times];
         self.measure(&all)
     }
 
-    pub(crate) fn send_each(&mut self, requests: &[Vec<u8>]) -> f64 {
+    pub(crate) fn send_each(&mut self, requests: &[Vec<u8>]) -> cpu::Spent {
         let all: Vec<&[u8]> = requests.iter().map(Vec::as_slice).collect();
         self.measure(&all)
     }
 
-    fn measure(&mut self, requests: &[&[u8]]) -> f64 {
-        cpu::of_others(requests.len(), || {
+    fn measure(&mut self, requests: &[&[u8]]) -> cpu::Spent {
+        cpu::of_others(self.server, requests.len(), || {
             for batch in requests.chunks(CONNECTIONS) {
-                for (stream, request) in self.0.iter_mut().zip(batch) {
+                for (stream, request) in self.connections.iter_mut().zip(batch) {
                     stream.write_all(request).unwrap();
                 }
-                for (stream, _) in self.0.iter_mut().zip(batch) {
+                for (stream, _) in self.connections.iter_mut().zip(batch) {
                     read_answer(stream);
                 }
             }

@@ -28,17 +28,33 @@ pub(crate) fn this_thread() -> u64 {
         .unwrap()
 }
 
-/// Microseconds that every other thread spent while `work` ran on this one, per operation.
-pub(crate) fn of_others(operations: usize, work: impl FnOnce()) -> f64 {
+/// Microseconds per operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Spent {
+    /// On the serving thread.
+    pub(crate) serving: f64,
+    /// On all others but the one that asks: the store's.
+    pub(crate) others: f64,
+}
+
+/// What the other threads spent while `work` ran on this one.
+pub(crate) fn of_others(serving: u64, operations: usize, work: impl FnOnce()) -> Spent {
     let me = this_thread();
     let before = by_thread();
     work();
-    let spent: u64 = by_thread()
-        .iter()
-        .filter(|(id, _)| **id != me)
-        .map(|(id, now)| now - before.get(id).copied().unwrap_or(0))
-        .sum();
-    micros(spent, operations)
+    let mut spent = Spent {
+        serving: 0.0,
+        others: 0.0,
+    };
+    for (id, now) in by_thread() {
+        let micros = micros(now - before.get(&id).copied().unwrap_or(0), operations);
+        if id == serving {
+            spent.serving += micros;
+        } else if id != me {
+            spent.others += micros;
+        }
+    }
+    spent
 }
 
 /// Microseconds that this thread spent on `work`, per operation.

@@ -4,6 +4,7 @@
 //! and grants nothing.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use bonafide_evidence::android::KeyFacts;
 use bonafide_evidence::{Facts, Finding};
 use bonafide_wire::ids::AccountId;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ pub enum Standing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ticket {
     /// What the hardware said; holds the key.
-    #[serde(rename = "f")]
+    #[serde(rename = "f", with = "StoredFacts")]
     pub facts: Facts,
     /// When the key was enrolled, seconds since 1970.
     #[serde(rename = "e")]
@@ -43,6 +44,14 @@ pub struct Ticket {
     /// The last recorded findings ([`findings_mark`]), so that only a change is recorded anew.
     #[serde(rename = "m")]
     pub mark: u32,
+}
+
+/// [`Facts`] with the tag outside: the tag inside, as the operator reads it, costs a second pass at every request.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Facts")]
+enum StoredFacts {
+    #[serde(rename = "ak")]
+    AndroidKey(KeyFacts),
 }
 
 impl Ticket {

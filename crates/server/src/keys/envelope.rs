@@ -69,15 +69,16 @@ impl Envelopes {
         let mut salt = [0; SALT];
         rand::fill(&mut salt).map_err(|_| KeyError::Library)?;
         let key = message_key(key, &salt)?;
+        // Never grows, so the plaintext is never left behind in a smaller buffer; it is sealed where it stands.
         let mut sealed = Vec::with_capacity(HEADER + plaintext.len() + TAG);
         sealed.push(FORMAT);
         sealed.extend_from_slice(id);
         sealed.extend_from_slice(&salt);
-        let mut text = Zeroizing::new(plaintext.to_vec());
+        sealed.extend_from_slice(plaintext);
+        let text = sealed.get_mut(HEADER..).ok_or(KeyError::Library)?;
         let tag = key
-            .seal_in_place_separate_tag(nonce(), aad(label), &mut text)
+            .seal_in_place_separate_tag(nonce(), aad(label), text)
             .map_err(|_| KeyError::Library)?;
-        sealed.extend_from_slice(&text);
         sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }
