@@ -1,6 +1,6 @@
 //! A service with one account, one registered app and one phone; every test breaks what it wants to break.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -17,7 +17,7 @@ use bonafide_server::http::frame::{Frame, Limits};
 use bonafide_server::keys::Keys;
 use bonafide_server::keys::master::{MasterKeys, WhenMissing};
 use bonafide_server::store::sqlite::SqliteStore;
-use bonafide_server::store::{Actor, AuditEntry, Expectation, ObjectKey, ObjectKind, Write};
+use bonafide_server::store::{Actor, AuditEntry, Expectation, ObjectKey, ObjectKind, Store, Write};
 use bonafide_server::tasks::Tasks;
 use bonafide_simulator::apk::{Apk, SigningKey};
 use bonafide_simulator::{AppUid, Factory, KeyAlias, KeyKind, Phone};
@@ -54,7 +54,7 @@ pub(crate) struct World {
     pub(crate) apk: Apk,
     pub(crate) account: AccountId,
     pub(crate) directory: tempfile::TempDir,
-    clock: Arc<AtomicI64>,
+    pub(crate) clock: Arc<AtomicI64>,
     _tasks: Tasks,
 }
 
@@ -81,10 +81,15 @@ pub(crate) fn books(developer: &SigningKey) -> Apk {
 impl World {
     /// Everything registered and allowed; the policy accepts development evidence.
     pub(crate) async fn new() -> Self {
+        Self::over(|store| Arc::new(store)).await
+    }
+
+    /// The same, on a store that a test put something around.
+    pub(crate) async fn over(wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>) -> Self {
         crate::log::capture();
         let directory = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicI64::new(NOW));
-        let service = open(directory.path().to_path_buf(), Arc::clone(&clock)).await;
+        let service = open(directory.path(), Arc::clone(&clock), wrap).await;
         let account = AccountId::parse("acme").unwrap();
         let factory = Factory::new(NOW).unwrap();
         let developer = SigningKey::generate(KeyKind::EcP256, "Books developer", NOW).unwrap();
@@ -436,7 +441,11 @@ pub(crate) fn sdk() -> SdkInfo {
 }
 
 /// The service on a directory, as a start would open it.
-pub(crate) async fn open(directory: PathBuf, clock: Arc<AtomicI64>) -> Arc<Service> {
+pub(crate) async fn open(
+    directory: &Path,
+    clock: Arc<AtomicI64>,
+    wrap: impl FnOnce(SqliteStore) -> Arc<dyn Store>,
+) -> Arc<Service> {
     let master = MasterKeys::load(&directory.join("master.key"), WhenMissing::Create).unwrap();
     let store = SqliteStore::open(&directory.join("bonafide.db")).unwrap();
     let clock = Clock::from_fn(move || clock.load(Ordering::SeqCst));
@@ -444,7 +453,7 @@ pub(crate) async fn open(directory: PathBuf, clock: Arc<AtomicI64>) -> Arc<Servi
         public_url: "https://attest.example.com".to_owned(),
     };
     let keys = Keys::new(&master).unwrap();
-    Service::open(Arc::new(store), keys, clock, settings)
+    Service::open(wrap(store), keys, clock, settings)
         .await
         .unwrap()
 }

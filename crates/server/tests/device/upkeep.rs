@@ -1,0 +1,61 @@
+//! What ages is renewed in time: signing keys and trust metadata, by a clock that is turned by hand.
+
+use bonafide_server::app::upkeep;
+use bonafide_server::config::SigningKeyState;
+use bonafide_trust::TrustedSet;
+use bonafide_wire::envelope::key_id;
+
+use crate::world::{World, bytes_of};
+
+const DAY: i64 = 24 * 60 * 60;
+
+fn states(world: &World) -> Vec<SigningKeyState> {
+    let snapshot = world.service.snapshot();
+    let account = snapshot.account(&world.account).unwrap();
+    let mut keys: Vec<_> = account.config.signing_keys.values().collect();
+    keys.sort_by_key(|key| key.created_at);
+    keys.iter().map(|key| key.state).collect()
+}
+
+#[tokio::test]
+async fn a_signing_key_is_published_a_day_before_it_signs_and_two_days_after() {
+    use SigningKeyState::{Active, Published, Retiring};
+    let world = World::new().await;
+    let steps = [
+        (30 * DAY - 1, vec![Active]),
+        (1, vec![Active, Published]),
+        (DAY - 1, vec![Active, Published]),
+        (1, vec![Retiring, Active]),
+        (2 * DAY - 1, vec![Retiring, Active]),
+        (1, vec![Active]),
+    ];
+    for (pass, expected) in steps {
+        world.advance(pass);
+        // A few rounds, as the task would make them: each takes one step.
+        for _ in 0..3 {
+            upkeep::once(&world.service).await.unwrap();
+        }
+        assert_eq!(states(&world), expected, "after {pass} more seconds");
+    }
+    let mut phone = world.genuine();
+    world.enrol(&mut phone).await;
+    world.attest(&mut phone).await;
+}
+
+#[tokio::test]
+async fn trust_metadata_are_signed_anew_long_before_they_expire() {
+    let world = World::new().await;
+    let snapshot = world.service.snapshot();
+    let account = snapshot.account(&world.account).unwrap();
+    let root = key_id(account.config.trust_keys.root.public_key.as_slice());
+    let mut held = TrustedSet::new(world.account.clone(), root);
+    for week in 1..=60 {
+        let body = bytes_of(world.get(&world.url("trust-bundle")).await).await;
+        held.update(&body, world.now()).unwrap();
+        assert_eq!(held.version(), week);
+        world.advance(7 * DAY);
+        for _ in 0..3 {
+            upkeep::once(&world.service).await.unwrap();
+        }
+    }
+}
