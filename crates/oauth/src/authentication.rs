@@ -64,6 +64,11 @@ impl Assertion {
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl ClientAuthentication {
+    /// Whether it proves nothing without a DPoP proof beside it.
+    fn relies_on_proof(&self) -> bool {
+        matches!(self, Self::AttestationByDpop { .. })
+    }
+
     /// The name in `token_endpoint_auth_methods_supported`.
     pub fn method_name(&self) -> &'static str {
         match self {
@@ -185,28 +190,26 @@ impl AuthenticatedCall {
         &self,
         authentication: &ClientAuthentication,
     ) -> Result<HttpRequest, AuthenticationReject> {
-        let needs_proof = matches!(
-            authentication,
-            ClientAuthentication::AttestationByDpop { .. }
-        );
-        if needs_proof || self.binding != Binding::Bearer {
+        if authentication.relies_on_proof() || self.binding != Binding::Bearer {
             return Err(AuthenticationReject::DpopProofMissing);
         }
         self.authenticated(authentication)
     }
 
-    /// The request, authenticated, of a login whose tokens obey a key.
+    /// The request, authenticated, of a login whose tokens obey a key, or of a client whose authentication does.
     pub fn with_proof(
         &self,
         authentication: &ClientAuthentication,
         proof: &Proof,
     ) -> Result<HttpRequest, AuthenticationReject> {
         match &self.binding {
-            Binding::Bearer => Err(AuthenticationReject::DpopProofUnexpected),
+            Binding::Bearer if !authentication.relies_on_proof() => {
+                Err(AuthenticationReject::DpopProofUnexpected)
+            }
             Binding::Dpop(thumbprint) if *thumbprint != proof.thumbprint => {
                 Err(AuthenticationReject::DpopKeyMismatch)
             }
-            Binding::Dpop(_) => Ok(self
+            Binding::Bearer | Binding::Dpop(_) => Ok(self
                 .authenticated(authentication)?
                 .with_header("dpop", proof.jwt.clone())),
         }
@@ -241,7 +244,10 @@ impl AuthenticatedCall {
         }
     }
 
+    /// A pushed authorization request names the client itself, so the id is not said twice.
     fn post<'a, const N: usize>(&'a self, more: [(&'a str, &'a str); N]) -> HttpRequest {
+        let said = |name: &str| self.fields.iter().any(|(known, _)| known == name);
+        let more = more.into_iter().filter(|(name, _)| !said(name));
         let body = form(self.pairs().chain(more));
         HttpRequest::post_form(self.url.clone(), &body, MOST_RESPONSE_BYTES)
     }
@@ -366,6 +372,11 @@ mod tests {
         assert!(request.header("dpop").is_some());
         assert!(request.header("oauth-client-attestation").is_some());
         assert!(request.header("oauth-client-attestation-pop").is_none());
+
+        assert!(
+            bearer.with_proof(&combined, &prove(&own)).is_ok(),
+            "a revocation, say"
+        );
 
         let none = ClientAuthentication::None;
         for (outcome, reject) in [

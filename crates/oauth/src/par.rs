@@ -38,10 +38,8 @@ pub fn begin(
         .as_ref()
         .ok_or(AuthorizeReject::CannotBePushed)?;
     let pending = authorize::pend(server, client, wish, entropy)?;
-    // The authentication adds the client id.
     let fields = authorize::parameters(wish, &pending)
         .into_iter()
-        .filter(|(name, _)| name != "client_id")
         .map(|(name, value)| (name, SecretText::new(value)));
     Ok(Push {
         call: AuthenticatedCall::new(endpoint, &client.client_id, Vec::new())
@@ -127,6 +125,7 @@ mod tests {
             sent,
             [
                 "response_type",
+                "client_id",
                 "redirect_uri",
                 "scope",
                 "state",
@@ -134,7 +133,6 @@ mod tests {
                 "code_challenge_method",
                 "nonce",
                 "prompt",
-                "client_id",
                 "client_secret"
             ]
         );
