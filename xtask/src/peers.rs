@@ -1,4 +1,4 @@
-//! The real peers of the tests: Debian's `apksigner` and Chromium, `PyPI`'s PyJWT and schemathesis.
+//! The real peers of the tests: Debian's `apksigner` and Chromium, `PyPI`'s PyJWT and schemathesis, npm's oidc-provider.
 //!
 //! They are installed where that is allowed. Where it is not, the tests that need them are skipped, loudly;
 //! with `CI=true` a skip is a failure.
@@ -36,6 +36,9 @@ pub(crate) fn install() -> Peers {
             ));
         }
     }
+    if !oidc_provider() {
+        say("MISSING: oidc-provider (needs Node.js and npm); its tests will be skipped");
+    }
     let python = python_environment();
     if python.is_none() {
         say("MISSING: a Python environment with PyJWT and schemathesis; its tests will be skipped");
@@ -62,6 +65,26 @@ fn apt_install(packages: &[&str]) -> bool {
     };
     // The lists of a new machine are empty or old.
     install() || (quiet(Command::new("apt-get").arg("update")) && install())
+}
+
+/// The authorization server of `tests/tests/oidc_provider`, from its lock file.
+fn oidc_provider() -> bool {
+    let home = root().join("target/peers/oidc-provider");
+    if home.join("node_modules/oidc-provider").exists() {
+        return is_on_path("node");
+    }
+    if !is_on_path("npm") || std::fs::create_dir_all(&home).is_err() {
+        return false;
+    }
+    say("installing oidc-provider with npm in target/peers");
+    let source = root().join("tests/peers/oidc-provider");
+    let copied = ["package.json", "package-lock.json", "server.mjs"]
+        .iter()
+        .all(|file| std::fs::copy(source.join(file), home.join(file)).is_ok());
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&home);
+    copied && quiet(&mut npm)
 }
 
 fn python_environment() -> Option<PathBuf> {

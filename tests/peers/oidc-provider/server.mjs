@@ -1,0 +1,93 @@
+// An unmodified oidc-provider for the tests of crates/oauth. One argument: JSON with the public keys that the test holds the
+// private halves of. Keeps everything in memory, prints one line of JSON when it listens and one per refusal.
+import { createServer } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { exportJWK, generateKeyPair } from 'jose';
+import Provider, { errors, interactionPolicy } from 'oidc-provider';
+
+const { clientJwk, attesterJwk, secret } = JSON.parse(process.argv[2]);
+
+const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+const signingKey = { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: 'as-rs256' };
+
+const common = {
+  redirect_uris: ['https://app.example.com/oauth2/callback'],
+  response_types: ['code'],
+  grant_types: ['authorization_code', 'refresh_token'],
+  application_type: 'web',
+  id_token_signed_response_alg: 'RS256',
+};
+const client = (client_id, token_endpoint_auth_method, more = {}) =>
+  ({ ...common, client_id, token_endpoint_auth_method, ...more });
+
+const configuration = {
+  clients: [
+    client('c-basic', 'client_secret_basic', { client_secret: secret }),
+    client('c-post', 'client_secret_post', { client_secret: secret }),
+    client('c-csjwt', 'client_secret_jwt', { client_secret: secret, token_endpoint_auth_signing_alg: 'HS256' }),
+    client('c-pkjwt', 'private_key_jwt', { jwks: { keys: [clientJwk] }, token_endpoint_auth_signing_alg: 'ES256' }),
+    client('c-pkjwt-dpop', 'private_key_jwt', {
+      jwks: { keys: [clientJwk] }, token_endpoint_auth_signing_alg: 'ES256', dpop_bound_access_tokens: true,
+    }),
+    client('c-attest', 'attest_jwt_client_auth'),
+    client('c-attest-dpop', 'attest_jwt_client_auth_dpop', { dpop_bound_access_tokens: true }),
+    client('c-public', 'none', {
+      application_type: 'native', redirect_uris: ['http://127.0.0.1/callback', 'com.example.books:/oauth2redirect'],
+    }),
+  ],
+  clientAuthMethods: [
+    'none', 'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt',
+    'attest_jwt_client_auth', 'attest_jwt_client_auth_dpop',
+  ],
+  jwks: { keys: [signingKey] },
+  pkce: { required: () => true },
+  features: {
+    devInteractions: { enabled: true },
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
+    pushedAuthorizationRequests: { enabled: true },
+    revocation: { enabled: true },
+    introspection: { enabled: true },
+    userinfo: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
+    attestClientAuth: {
+      enabled: true,
+      ack: 'draft-12',
+      challengeSecret: randomBytes(32),
+      getAttestationSignaturePublicKey(ctx, header) {
+        if (header.kid !== attesterJwk.kid) throw new errors.InvalidClientAuth('unknown attester');
+        return attesterJwk;
+      },
+      assertAttestationJwtAndPop(ctx, attestation) {
+        if (attestation.payload && attestation.payload.exp - attestation.payload.iat > 600)
+          throw new errors.InvalidClientAuth('attestation lives too long');
+      },
+    },
+  },
+  enabledJWA: { attestSigningAlgValues: ['ES256'] },
+  scopes: ['openid', 'offline_access', 'profile', 'email'],
+  claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
+  findAccount: (ctx, id) => ({
+    accountId: id,
+    claims: () => ({ sub: id, name: 'Ada Reader', email: `${id}@example.com`, email_verified: true }),
+  }),
+  issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
+  rotateRefreshToken: () => true,
+  interactions: { policy: interactionPolicy.base() },
+  cookies: { keys: [randomBytes(16).toString('hex')] },
+  ttl: {
+    AccessToken: 300, AuthorizationCode: 60, IdToken: 300, RefreshToken: 86400, Session: 3600, Interaction: 600, Grant: 86400,
+  },
+};
+
+const server = createServer();
+server.listen(0, '127.0.0.1', () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const provider = new Provider(issuer, configuration);
+  for (const event of ['grant.error', 'authorization.error', 'pushed_authorization_request.error', 'revocation.error',
+    'userinfo.error', 'challenge.error', 'server_error'])
+    provider.on(event, (ctx, error) => console.error(JSON.stringify(
+      { event, path: ctx?.path, error: error.error ?? error.message, detail: error.error_detail })));
+  server.on('request', provider.callback());
+  console.log(JSON.stringify({ ready: true, issuer }));
+});
+process.on('SIGTERM', () => server.close(() => process.exit(0)));
