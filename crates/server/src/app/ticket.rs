@@ -5,6 +5,7 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use bonafide_evidence::android::KeyFacts;
+use bonafide_evidence::apple::AppAttestFacts;
 use bonafide_evidence::{Facts, Finding};
 use bonafide_wire::ids::AccountId;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,8 @@ pub struct Ticket {
 enum StoredFacts {
     #[serde(rename = "ak")]
     AndroidKey(KeyFacts),
+    #[serde(rename = "aa")]
+    AppAttest(AppAttestFacts),
 }
 
 impl Ticket {
