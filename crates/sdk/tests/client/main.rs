@@ -9,6 +9,7 @@
 
 mod connections;
 mod driver;
+mod oauth;
 mod origin;
 mod placeholders;
 mod redirects;

@@ -171,6 +171,11 @@ async fn receive(
                 String::new(),
             )
         }
+        ["", "middling"] => (
+            StatusCode::OK,
+            [("content-type", "text/plain".to_owned())],
+            "x".repeat(50),
+        ),
         ["", "large"] => (
             StatusCode::OK,
             [("content-type", "text/plain".to_owned())],
