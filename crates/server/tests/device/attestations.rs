@@ -1,5 +1,8 @@
 //! W-10 to W-12, the hot path.
 
+use std::sync::{Arc, OnceLock};
+
+use bonafide_server::store::Store;
 use bonafide_simulator::KeyKind;
 use bonafide_simulator::apk::SigningKey;
 use bonafide_wire::admin::OverrideKind;
@@ -14,6 +17,7 @@ use bonafide_wire::proof::Purpose;
 use bonafide_wire::seal::{OpeningKey, Suite};
 
 use crate::enrolments::set_override;
+use crate::watched::Watched;
 use crate::world::{
     CANARY, Instance, NO_TOKEN_API, NOW, SECRET_HOST, TOKEN_API, World, books, host, problem, read,
 };
@@ -26,6 +30,33 @@ async fn enrolled(world: &World) -> Instance {
 
 async fn refused(world: &World, request: &AttestationRequest) -> Problem {
     problem(world.post("attestations", request).await).await
+}
+
+#[tokio::test]
+async fn the_hot_path_reads_no_database_and_writes_only_the_release_of_a_secret() {
+    let watched = Arc::new(OnceLock::new());
+    let opened = Arc::clone(&watched);
+    let world = World::over(move |store| {
+        let store = opened.get_or_init(|| Arc::new(Watched::new(store)));
+        Arc::clone(store) as Arc<dyn Store>
+    })
+    .await;
+    let store = watched.get().unwrap();
+    let mut phone = enrolled(&world).await;
+    // The first allow is recorded; what follows is as before.
+    world.attest(&mut phone).await;
+    world.service.recorder().settled().await;
+    store.called();
+    let (mut payload, key) = world.asking(&phone).await;
+    payload.secrets.clear();
+    let reply = world.attest_with(&mut phone, &payload, &key).await;
+    assert!(matches!(
+        reply.tokens.as_slice(),
+        [TokenOutcome::Issued { .. }]
+    ));
+    assert_eq!(store.called(), [""; 0]);
+    world.attest(&mut phone).await;
+    assert_eq!(store.called(), ["append_audit"]);
 }
 
 #[tokio::test]

@@ -14,4 +14,5 @@ mod pyjwt;
 mod secrets;
 mod tokens;
 mod upkeep;
+mod watched;
 mod world;

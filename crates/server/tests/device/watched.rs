@@ -1,0 +1,67 @@
+//! A store that writes down which verbs are called; the work is SQLite's.
+
+use std::sync::Mutex;
+
+use bonafide_server::config::Configuration;
+use bonafide_server::store::sqlite::SqliteStore;
+use bonafide_server::store::{
+    AuditEntry, Change, Consumption, Enrolled, NewDevice, RecordedReply, ReplyKey, Rows, Session,
+    Store, StoreFuture, VerdictRecord, Window,
+};
+use bonafide_wire::admin::{AuditEventView, AuditVerification, DeviceView, VerdictView};
+use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
+
+/// A real store under observation.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    store: SqliteStore,
+    called: Mutex<Vec<&'static str>>,
+}
+
+impl Watched {
+    pub(crate) fn new(store: SqliteStore) -> Self {
+        Self {
+            store,
+            called: Mutex::default(),
+        }
+    }
+
+    /// The verbs called since this was asked last.
+    pub(crate) fn called(&self) -> Vec<&'static str> {
+        core::mem::take(&mut self.called.lock().unwrap())
+    }
+}
+
+macro_rules! watched {
+    ($($verb:ident($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {
+        impl Store for Watched {
+            $(fn $verb(&self, $($name: $kind),*) -> StoreFuture<'_, $answer> {
+                self.called.lock().unwrap().push(stringify!($verb));
+                self.store.$verb($($name),*)
+            })*
+        }
+    };
+}
+
+watched! {
+    load() -> Configuration;
+    version() -> u64;
+    commit(change: Change) -> u64;
+    recorded_reply(key: ReplyKey) -> Option<RecordedReply>;
+    enrol(device: NewDevice) -> Enrolled;
+    spend_challenge(account: &AccountId, challenge: Vec<u8>, expires_at: i64) -> Enrolled;
+    consume_token(account: &AccountId, jti: &str, expires_at: i64) -> Consumption;
+    append_audit(entries: Vec<AuditEntry>) -> ();
+    record_verdicts(records: Vec<VerdictRecord>) -> ();
+    verdict(account: &AccountId, support_id: &SupportId) -> Option<VerdictView>;
+    verdicts(account: &AccountId, window: Window) -> Rows<VerdictView>;
+    latest_refused(account: &AccountId) -> Option<DeviceId>;
+    device(account: &AccountId, id: &DeviceId) -> Option<DeviceView>;
+    devices(account: &AccountId, window: Window) -> Rows<DeviceView>;
+    open_session(session: Session, audit: AuditEntry) -> ();
+    session(bearer_sha256: [u8; 32]) -> Option<Session>;
+    close_session(bearer_sha256: [u8; 32], audit: AuditEntry) -> ();
+    audit(account: Option<&AccountId>, window: Window) -> Rows<AuditEventView>;
+    verify_audit() -> AuditVerification;
+    prune(now: i64, verdicts_before: i64) -> ();
+}
