@@ -89,6 +89,14 @@ impl Key {
     }
 }
 
+type Outcome = Result<UnverifiedTokens, TokenReject>;
+
+fn code_of(outcome: &Outcome) -> &'static str {
+    outcome
+        .as_ref()
+        .map_or_else(TokenReject::code, |_| "accept")
+}
+
 /// How a client of the peer authenticates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum How {
@@ -269,6 +277,18 @@ impl World {
             }
             outcome => Ok(outcome?),
         }
+    }
+
+    /// One exchange of a fresh code, authenticated as told.
+    async fn redeem(&mut self, login: Login, authentication: &ClientAuthentication) -> Outcome {
+        let begun = self.begin(login).await.unwrap();
+        let arrived = peer::browse(&self.http, &self.peer.issuer, begun.url.as_str()).await;
+        let authorized = begun.pending.receive(&arrived).unwrap();
+        let mut exchange = authorized.exchange(&self.server).unwrap();
+        let request = exchange.call().with(authentication).unwrap();
+        let answer = send(&self.http, &request).await;
+        self.freshness.learn(&request.url, &answer);
+        exchange.receive(&answer, now())
     }
 
     /// The whole login; one more try where the server demands something fresh.
@@ -499,4 +519,112 @@ fn seed(entropy: &mut SystemEntropy) -> ProofSeed<'_> {
         now: now(),
         entropy,
     }
+}
+
+#[tokio::test]
+async fn secrets_and_assertions_that_break_one_rule_are_refused() {
+    let mut world = world_or_skip!();
+    let basic = login("c-basic", How::Basic);
+    let wrong =
+        ClientAuthentication::SecretBasic(SecretText::new("another-secret-of-32-characters!"));
+    for (authentication, code) in [
+        (&wrong, "server-invalid-client"),
+        (&ClientAuthentication::None, "server-invalid-client"),
+    ] {
+        assert_eq!(code_of(&world.redeem(basic, authentication).await), code);
+    }
+
+    let by_key = login("c-pkjwt", How::KeyJwt);
+    let once = world.authentication(by_key).await;
+    assert_eq!(code_of(&world.redeem(by_key, &once).await), "accept");
+    let again = world.redeem(by_key, &once).await;
+    assert_eq!(
+        code_of(&again),
+        "server-invalid-client",
+        "a jti is good once"
+    );
+
+    let issuer = std::mem::replace(
+        &mut world.server.issuer,
+        Issuer::parse("https://other.example").unwrap(),
+    );
+    let foreign = world.authentication(by_key).await;
+    world.server.issuer = issuer;
+    let outcome = world.redeem(by_key, &foreign).await;
+    assert_eq!(
+        code_of(&outcome),
+        "server-invalid-client",
+        "an assertion for another server"
+    );
+}
+
+#[tokio::test]
+async fn attestations_that_break_one_rule_are_refused() {
+    let mut world = world_or_skip!();
+    let attested = login("c-attest", How::Attested);
+    for challenge in [None, Some("made-up")] {
+        let entropy = &mut SystemEntropy;
+        let jwt =
+            attestation::prove(&world.server, "c-attest", (challenge, now()), entropy).unwrap();
+        let proof = jwt
+            .signed_fixed(&world.instance.sign(jwt.signing_input()))
+            .unwrap();
+        let attestation = world.attestation("c-attest");
+        let unchallenged = ClientAuthentication::Attestation { attestation, proof };
+        let outcome = world.redeem(attested, &unchallenged).await;
+        assert_eq!(
+            code_of(&outcome),
+            "server-use-attestation-challenge",
+            "{challenge:?}"
+        );
+    }
+
+    let once = world.authentication(attested).await;
+    assert_eq!(code_of(&world.redeem(attested, &once).await), "accept");
+    let again = world.redeem(attested, &once).await;
+    assert_eq!(
+        code_of(&again),
+        "server-invalid-client",
+        "a proof is good once"
+    );
+
+    let own = world.attestation("c-attest");
+    let owner = std::mem::replace(&mut world.instance, Key::new());
+    let ClientAuthentication::Attestation { proof, .. } = world.authentication(attested).await
+    else {
+        panic!("attested");
+    };
+    let borrowed = ClientAuthentication::Attestation {
+        attestation: own,
+        proof,
+    };
+    let outcome = world.redeem(attested, &borrowed).await;
+    assert_eq!(
+        code_of(&outcome),
+        "server-invalid-client",
+        "another instance's attestation"
+    );
+
+    world.instance = owner;
+    let attester = std::mem::replace(&mut world.attester, Key::new());
+    let rogue = world.authentication(attested).await;
+    world.attester = attester;
+    let outcome = world.redeem(attested, &rogue).await;
+    assert_eq!(
+        code_of(&outcome),
+        "server-invalid-client",
+        "a rogue attester"
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_an_attested_client_obeys_its_instance() {
+    let mut world = world_or_skip!();
+    let attested = login("c-attest", How::Attested);
+    let tokens = world.log_in(attested).await.unwrap();
+    let owner = std::mem::replace(&mut world.instance, Key::new());
+    let stolen = world.refresh(&tokens, attested).await.unwrap_err();
+    assert_eq!(stolen.code(), "server-invalid-grant");
+    world.instance = owner;
+    assert!(world.refresh(&tokens, attested).await.is_ok());
 }
