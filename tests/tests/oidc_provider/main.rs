@@ -606,9 +606,9 @@ async fn attestations_that_break_one_rule_are_refused() {
     );
 
     world.instance = owner;
-    let attester = std::mem::replace(&mut world.attester, Key::new());
+    let honest = std::mem::replace(&mut world.attester, Key::new());
     let rogue = world.authentication(attested).await;
-    world.attester = attester;
+    world.attester = honest;
     let outcome = world.redeem(attested, &rogue).await;
     assert_eq!(
         code_of(&outcome),
