@@ -4,7 +4,6 @@ use std::io::BufRead as _;
 
 use tokio::sync::mpsc;
 
-use super::scene::{OrOtherwise as _, Otherwise};
 use super::stage::Stage;
 use super::teller::Teller;
 use crate::error::Failure;
@@ -34,30 +33,26 @@ pub(super) async fn stay_up(stage: &Stage, teller: &Teller) -> Result<(), Failur
         String::new(),
         "Press Enter to log in yourself: your browser opens the consent page.".to_owned(),
     ])?;
-    let mut pressed = listen_for_enter();
-    loop {
-        let enter = tokio::select! {
-            _ = tokio::signal::ctrl_c() => return teller.say(&[String::new(), "Good bye.".to_owned()]),
-            enter = pressed.recv() => enter,
-        };
-        if enter.is_none() {
-            // Nobody can press anything; only Ctrl-C ends it.
-            drop(tokio::signal::ctrl_c().await);
-            return Ok(());
-        }
-        let line = match log_in_by_hand(stage).await {
-            Ok(name) => format!("Welcome, {name}. Press Enter to do it again."),
-            Err(otherwise) => otherwise.0,
-        };
-        teller.say(&[line])?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => teller.say(&[String::new(), "Good bye.".to_owned()]),
+        failure = log_in_at_enter(stage, teller) => Err(failure),
     }
 }
 
-async fn log_in_by_hand(stage: &Stage) -> Result<String, Otherwise> {
-    tokio::select! {
-        name = stage.books.login_by_hand() => name.or_otherwise("not logged in"),
-        _ = tokio::signal::ctrl_c() => Err(Otherwise("cancelled; Ctrl-C once more ends the demo".to_owned())),
+/// Ends only if nobody can be told any more.
+async fn log_in_at_enter(stage: &Stage, teller: &Teller) -> Failure {
+    let mut pressed = listen_for_enter();
+    while pressed.recv().await.is_some() {
+        let line = match stage.books.login_by_hand().await {
+            Ok(name) => format!("Welcome, {name}. Press Enter to do it again."),
+            Err(failed) => format!("{failed}. Press Enter to try again."),
+        };
+        if let Err(failure) = teller.say(&[line]) {
+            return failure;
+        }
     }
+    // Nobody can press anything; only Ctrl-C ends it.
+    core::future::pending().await
 }
 
 /// A thread of its own, since a terminal cannot be asked politely to stop waiting for a key.
