@@ -52,6 +52,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let mut teller = Teller::new(audience);
     teller.open("Bonafide", ABOUT)?;
     let mut stage = Stage::build().await?;
+    teller.say(&stage.program())?;
     story::tell(&mut stage, &mut teller).await?;
     let exit = teller.close()?;
     if !args.once {

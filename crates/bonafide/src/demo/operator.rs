@@ -11,6 +11,17 @@ use tokio::process::Command;
 
 use super::scene::{OrOtherwise as _, Otherwise, Scene};
 
+/// What `bonafide` reads from the environment, and the operator's terminal does not have unless exported.
+const ENVIRONMENT: [&str; 7] = [
+    "BONAFIDE_URL",
+    "BONAFIDE_ACCOUNT",
+    "BONAFIDE_PROFILE",
+    "BONAFIDE_SESSION",
+    "BONAFIDE_CREDENTIAL",
+    "BONAFIDE_CREDENTIAL_FILE",
+    "BONAFIDE_CONFIG",
+];
+
 /// An operator with a terminal.
 #[derive(Debug)]
 pub(super) struct Operator {
@@ -120,10 +131,13 @@ impl Operator {
         let words = words(command);
         let arguments = words.strip_prefix(&["bonafide".to_owned()][..]);
         let arguments = arguments.or_otherwise("commands begin with bonafide")?;
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for name in ENVIRONMENT {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(arguments)
             .current_dir(&self.desk)
-            .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("NO_COLOR", "1")
             .stdin(Stdio::piped())

@@ -156,3 +156,26 @@ impl<T> OrOtherwise<T> for Option<T> {
         self.ok_or_else(|| Otherwise(what.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_read_the_code_and_what_was_otherwise() {
+        let mut scene = Scene::default();
+        scene.refused("app-not-registered", "refused");
+        let told = Err(Otherwise("the login worked".to_owned()));
+        let step = scene.into_step(
+            ("login-refused", "Login fails"),
+            told,
+            Duration::from_millis(7),
+        );
+        let json = serde_json::to_value(&step).unwrap();
+        assert_eq!(json["step"], "login-refused");
+        assert_eq!(json["code"], "app-not-registered");
+        assert_eq!(json["as_told"], false);
+        assert_eq!(json["otherwise"], "the login worked");
+        assert_eq!(json["lines"][0]["kind"], "refused");
+    }
+}

@@ -152,6 +152,28 @@ impl Stage {
         self.desk.path()
     }
 
+    /// Who plays, for the first page.
+    pub(super) fn program(&self) -> [String; 4] {
+        [
+            String::new(),
+            format!(
+                "service    phones on {}, operators on {}",
+                self.service.public_url,
+                self.admin_url()
+            ),
+            format!(
+                "provider   {} and its sisters, on {} under \"Bonafide Demo Public CA\"",
+                HOSTS.first().copied().unwrap_or_default(),
+                self.provider.addr()
+            ),
+            format!(
+                "phone      a virtual one with Books ({} {}) on it",
+                self.apk.package(),
+                self.apk.version_code()
+            ),
+        ]
+    }
+
     /// The service's device listener, past the tap.
     pub(super) fn service_address(&self) -> SocketAddr {
         self.service.device_addr
