@@ -30,6 +30,7 @@ const STORY: &[(&str, Option<&str>)] = &[
     ("kitchen-ca-refused", Some("root-not-managed")),
     ("managed-roots-matter", None),
     ("stolen-code-refused", Some("invalid_request")),
+    ("other-host-refused", Some("host-not-allowed")),
     ("secret-rotated", Some("server-invalid-client")),
     ("root-withdrawn", Some("root-not-managed")),
     ("developer-let-through", Some("app-not-registered")),

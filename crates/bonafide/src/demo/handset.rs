@@ -10,7 +10,7 @@ use bonafide_books::browser::{Click, ClickingBrowser, Pages, Shown};
 use bonafide_books::{Action, BooksApp, BooksError, BooksSetup, Provider, Trouble};
 use bonafide_provider::User;
 use bonafide_sdk::adaptor::Roots;
-use bonafide_sdk::{AttestationToken, Host, SdkConfig};
+use bonafide_sdk::{AttestationToken, Host, RuntimeSecret, SdkConfig, SdkError, SecretName};
 use bonafide_simulator::apk::Apk;
 use bonafide_simulator::{AppUid, Phone};
 use url::Url;
@@ -141,12 +141,16 @@ impl Handset {
     pub(super) async fn attestation_token(&self, api: &Host) -> Result<AttestationToken, Failed> {
         let app = self.open()?;
         let token = app.bonafide().attestation_token(api, None).await;
-        token.map_err(|error| {
-            Failed(BooksError {
-                action: Action::Start,
-                trouble: Trouble::Sdk(error),
-            })
-        })
+        token.map_err(Failed::from)
+    }
+
+    /// Asks for the client secret, to be sent to a host.
+    pub(super) async fn client_secret(&self, host: &Host) -> Result<RuntimeSecret, Failed> {
+        let app = self.open()?;
+        let name = SecretName::parse(&*self.surroundings.provider.secret_name);
+        let name = name.map_err(|_| Failed::from(Trouble::Setting("the secret's name")))?;
+        let secret = app.bonafide().secret(&name, host).await;
+        secret.map_err(Failed::from)
     }
 
     /// Attaches a debugger to Books.
@@ -169,6 +173,22 @@ pub(super) struct Failed(BooksError);
 impl From<BooksError> for Failed {
     fn from(error: BooksError) -> Self {
         Self(error)
+    }
+}
+
+/// A failure outside the actions that the app has buttons for.
+impl From<Trouble> for Failed {
+    fn from(trouble: Trouble) -> Self {
+        Self(BooksError {
+            action: Action::Start,
+            trouble,
+        })
+    }
+}
+
+impl From<SdkError> for Failed {
+    fn from(error: SdkError) -> Self {
+        Trouble::Sdk(error).into()
     }
 }
 

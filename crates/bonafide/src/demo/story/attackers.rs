@@ -51,7 +51,12 @@ pub(super) async fn tell(stage: &mut Stage, teller: &mut Teller) -> Result<(), F
     );
     step(stage, teller, names, managed_roots_matter).await?;
     let names = ("stolen-code-refused", "A stolen authorization code");
-    step(stage, teller, names, stolen_code_refused).await
+    step(stage, teller, names, stolen_code_refused).await?;
+    let names = (
+        "other-host-refused",
+        "The genuine app, talked into sending the secret elsewhere",
+    );
+    step(stage, teller, names, other_host_refused).await
 }
 
 async fn clone_refused(stage: &mut Stage, scene: &mut Scene) -> Told {
@@ -185,4 +190,17 @@ async fn stolen_code_refused(stage: &mut Stage, scene: &mut Scene) -> Told {
         Holds(code == "invalid_client" || code == "invalid_request"),
         || format!("it said {code}"),
     )
+}
+
+async fn other_host_refused(stage: &mut Stage, scene: &mut Scene) -> Told {
+    scene.sent("A library inside Books, not quite what it seems, asks for the secret to send it to www.googleapis.com.");
+    let host = Host::parse("www.googleapis.com").or_otherwise("a host")?;
+    let released = stage.books.client_secret(&host).await;
+    let refusal = released.err().or_otherwise("it got the secret")?;
+    let code = refusal.code();
+    scene.refused(code, code);
+    scene.why("The instance is allowed, this wish is not: the secret was added for one host, and is released for that host only.");
+    expect(Holds(code == "host-not-allowed"), || {
+        format!("it said {code}")
+    })
 }
