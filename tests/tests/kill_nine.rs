@@ -2,13 +2,14 @@
 //! acknowledged is there afterwards, nothing is there by half, and the audit chain holds (promises P1, P31).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod program;
+
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bonafide_evidence::{Policy, Preset};
 use bonafide_simulator::apk::{Apk, SigningKey};
@@ -19,6 +20,7 @@ use bonafide_wire::device::{
 };
 use bonafide_wire::ids::AccountId;
 use bonafide_wire::proof::{Proof, Purpose, signed_bytes};
+use program::{ACCOUNT, Program};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -26,63 +28,6 @@ const ADMINS: usize = 100;
 const PHONES: usize = 100;
 /// After how many acknowledgements of a round the program is killed.
 const ROUNDS: [usize; 8] = [1, 12, 55, 130, 3, 210, 90, 30];
-const ACCOUNT: &str = "default";
-
-/// The running program; killed, not asked, when it goes, so that no failing test leaves one behind.
-struct Program {
-    child: Child,
-    admin: String,
-    device: String,
-    credential: Option<String>,
-}
-
-impl Program {
-    /// Starts it; gives it once both listeners answer, and how long that took.
-    fn start(path: &Path, data: &Path) -> (Self, Duration) {
-        let started = Instant::now();
-        let mut child = Command::new(path)
-            .args(["--output", "json", "serve", "--log", "error", "--data"])
-            .arg(data)
-            .args([
-                "--device-addr",
-                "127.0.0.1:0",
-                "--admin-addr",
-                "127.0.0.1:0",
-            ])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap();
-        let text = |name: &str| told[name].as_str().map(str::to_owned);
-        let program = Self {
-            child,
-            admin: text("admin_url").unwrap(),
-            device: text("device_url").unwrap(),
-            credential: text("first_credential"),
-        };
-        (program, started.elapsed())
-    }
-
-    fn url(&self, route: &str) -> String {
-        format!("{}/admin/v1/accounts/{ACCOUNT}/{route}", self.admin)
-    }
-
-    /// SIGKILL: no handler runs, nothing is flushed.
-    fn kill_nine(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
 
 /// A phone with the genuine app.
 struct Instance {
@@ -123,7 +68,7 @@ async fn kill_nine_loses_nothing_that_was_acknowledged() {
     let mut slowest = Duration::ZERO;
     for (round, threshold) in ROUNDS.into_iter().enumerate() {
         story.round(program, round, threshold).await;
-        let (restarted, took) = Program::start(&story.program, story.data.path());
+        let (restarted, took) = Program::start(Command::new(&story.program), story.data.path());
         slowest = slowest.max(took);
         story.hold_against(&restarted).await;
         program = restarted;
@@ -142,10 +87,8 @@ impl Story {
     async fn begin() -> (Self, Program) {
         let path = bonafide_tests::bonafide_program().unwrap();
         let data = tempfile::tempdir().unwrap();
-        let (program, _) = Program::start(&path, data.path());
-        // Another test of this process may have been first.
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let (program, _) = Program::start(Command::new(&path), data.path());
+        let http = program::client();
         let factory = Factory::new(now()).unwrap();
         let developer = SigningKey::generate(KeyKind::EcP256, "Developer", now()).unwrap();
         let apk = Apk::builder("dev.bonafide.books")
@@ -162,14 +105,7 @@ impl Story {
                 .collect(),
             journal: Journal::default(),
         };
-        let credential = program.credential.clone().unwrap();
-        let opened = story
-            .http
-            .post(format!("{}/admin/v1/sessions", program.admin))
-            .bearer_auth(credential)
-            .json(&json!({ "role": "admin" }));
-        let opened: Value = opened.send().await.unwrap().json().await.unwrap();
-        story.session = opened["session"].as_str().unwrap().to_owned();
+        story.session = program.open_session(&story.http).await;
         story.set_up(&program, &factory, &apk).await;
         (story, program)
     }
