@@ -53,7 +53,13 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     teller.open("Bonafide", ABOUT)?;
     let mut stage = Stage::build().await?;
     teller.say(&stage.program())?;
-    story::tell(&mut stage, &mut teller).await?;
+    // Whoever interrupts the story finds no keys left in a temporary directory.
+    tokio::select! {
+        told = story::tell(&mut stage, &mut teller) => told?,
+        _ = tokio::signal::ctrl_c() => {
+            return Err(Failure::new(Exit::Refused, "interrupted"));
+        }
+    }
     let exit = teller.close()?;
     if !args.once {
         stay::stay_up(&stage, &teller).await?;

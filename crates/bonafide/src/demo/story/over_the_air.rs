@@ -18,7 +18,7 @@ pub(super) async fn tell(stage: &mut Stage, teller: &mut Teller) -> Result<(), F
     step(stage, teller, names, root_withdrawn).await?;
     let names = (
         "developer-let-through",
-        "A developer's unregistered build, let through for a day",
+        "A developer's unregistered build, let through for eight hours",
     );
     step(stage, teller, names, developer_let_through).await?;
     let names = ("audit-holds", "What is on record");

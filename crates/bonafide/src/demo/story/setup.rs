@@ -98,7 +98,7 @@ async fn secret_added(stage: &mut Stage, scene: &mut Scene) -> Told {
         .await?;
     scene.why(
         "Sealed at rest; no command reads it back. It may go to one host, for OAuth client authentication, and an \
-         app may hold it for five seconds. The APK of Books contains its name and nothing else.",
+         app may hold it for five seconds. The APK of Books was searched: it is not in there.",
     );
     expect(Holds(!stage.leaks(stage.apk().bytes())), || {
         "the APK contains the secret".to_owned()
