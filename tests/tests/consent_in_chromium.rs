@@ -209,6 +209,7 @@ impl World {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
+            Method::Delete => reqwest::Method::DELETE,
         };
         let mut builder = self.http.request(method, request.url.clone());
         for (name, value) in &request.headers {

@@ -98,6 +98,9 @@ pub struct ServerMetadata {
     /// Whether the server refuses authorization requests that were not pushed.
     #[serde(default)]
     pub require_pushed_authorization_requests: bool,
+    /// RFC 7591.
+    #[serde(default)]
+    pub registration_endpoint: Option<Url>,
     /// Where attestation challenges come from.
     #[serde(default)]
     pub challenge_endpoint: Option<Url>,
@@ -171,14 +174,12 @@ impl ServerMetadata {
             &self.end_session_endpoint,
             &self.pushed_authorization_request_endpoint,
             &self.challenge_endpoint,
+            &self.registration_endpoint,
         ];
-        let plain_issuer = issuer.is_plain();
         let mut endpoints = required
             .into_iter()
             .chain(optional.into_iter().filter_map(Option::as_ref));
-        let is_secure =
-            |url: &Url| is_safe(url) && (is_https(url) || (plain_issuer && is_loopback(url)));
-        if !endpoints.all(is_secure) {
+        if !endpoints.all(|url| is_endpoint(issuer, url)) {
             return Err(DiscoveryReject::EndpointInsecure);
         }
         match &self.code_challenge_methods_supported {
@@ -214,6 +215,11 @@ impl ServerMetadata {
 
 fn lists(listed: Option<&Vec<String>>, wanted: &str) -> bool {
     listed.is_some_and(|listed| listed.iter().any(|name| name == wanted))
+}
+
+/// Whether credentials may go there: https, or plain on loopback below an issuer that is plain itself.
+pub(crate) fn is_endpoint(issuer: &Issuer, url: &Url) -> bool {
+    is_safe(url) && (is_https(url) || (issuer.is_plain() && is_loopback(url)))
 }
 
 fn is_https(url: &Url) -> bool {

@@ -42,6 +42,14 @@ impl DpopKey {
         })
     }
 
+    /// The public key as others may see it, named by its thumbprint.
+    pub fn jwk(&self) -> serde_json::Value {
+        serde_json::json!({
+            "kty": "EC", "crv": "P-256", "x": self.x, "y": self.y,
+            "kid": self.thumbprint(), "use": "sig", "alg": "ES256",
+        })
+    }
+
     /// RFC 7638 thumbprint: the value of `dpop_jkt` and `cnf.jkt`.
     pub fn thumbprint(&self) -> String {
         thumbprint_p256(&self.x, &self.y)

@@ -10,6 +10,7 @@ use crate::id_token::IdTokenReject;
 use crate::logout::LogoutReject;
 use crate::redirect::RedirectReject;
 use crate::redirect_uri::RedirectUriReject;
+use crate::registration::RegistrationReject;
 use crate::response::ResponseReject;
 use crate::seal::RecordReject;
 use crate::userinfo::UserInfoReject;
@@ -50,6 +51,9 @@ pub enum OAuthError {
     /// Logout at the provider.
     #[error(transparent)]
     Logout(#[from] LogoutReject),
+    /// Registration.
+    #[error(transparent)]
+    Registration(#[from] RegistrationReject),
     /// A kept record.
     #[error(transparent)]
     Record(#[from] RecordReject),
@@ -70,6 +74,7 @@ impl OAuthError {
             Self::IdToken(reject) => reject.code(),
             Self::UserInfo(reject) => reject.code(),
             Self::Logout(reject) => reject.code(),
+            Self::Registration(reject) => reject.code(),
             Self::Record(reject) => reject.code(),
         }
     }

@@ -12,13 +12,15 @@ use zeroize::Zeroizing;
 use crate::dpop::Proof;
 use crate::secret::SecretText;
 
-/// The two methods OAuth needs.
+/// The methods OAuth needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// GET.
     Get,
     /// POST.
     Post,
+    /// DELETE, of a registration.
+    Delete,
 }
 
 impl Method {
@@ -27,6 +29,7 @@ impl Method {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -69,6 +72,19 @@ impl HttpRequest {
                 ),
             ],
             body: form.clone(),
+            response_limit,
+        }
+    }
+
+    pub(crate) fn post_json(url: Url, body: &serde_json::Value, response_limit: usize) -> Self {
+        Self {
+            method: Method::Post,
+            url,
+            headers: vec![
+                ("accept", SecretText::new("application/json")),
+                ("content-type", SecretText::new("application/json")),
+            ],
+            body: SecretText::new(body.to_string()),
             response_limit,
         }
     }

@@ -48,6 +48,7 @@ pub mod pkce;
 pub mod redirect;
 pub mod redirect_uri;
 pub mod refresh;
+pub mod registration;
 pub mod response;
 pub mod revoke;
 pub mod seal;

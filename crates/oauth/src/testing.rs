@@ -41,6 +41,7 @@ pub(crate) fn server() -> ServerMetadata {
         pushed_authorization_request_endpoint: None,
         require_pushed_authorization_requests: false,
         challenge_endpoint: None,
+        registration_endpoint: None,
         dpop_signing_alg_values_supported: None,
         authorization_response_iss_parameter_supported: true,
         code_challenge_methods_supported: Some(vec!["S256".to_owned()]),

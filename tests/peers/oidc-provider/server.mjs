@@ -1,7 +1,7 @@
 // An unmodified oidc-provider for the tests of crates/oauth. One argument: JSON with the public keys that the test holds the
 // private halves of. Keeps everything in memory, prints one line of JSON when it listens and one per refusal.
 import { createServer } from 'node:http';
-import { randomBytes } from 'node:crypto';
+import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
 import Provider, { errors, interactionPolicy } from 'oidc-provider';
 
@@ -47,6 +47,8 @@ const configuration = {
     pushedAuthorizationRequests: { enabled: true },
     revocation: { enabled: true },
     introspection: { enabled: true },
+    registration: { enabled: true, initialAccessToken: 'may-register' },
+    registrationManagement: { enabled: true },
     userinfo: { enabled: true },
     rpInitiatedLogout: { enabled: true },
     attestClientAuth: {
@@ -61,6 +63,19 @@ const configuration = {
         if (attestation.payload && attestation.payload.exp - attestation.payload.iat > 600)
           throw new errors.InvalidClientAuth('attestation lives too long');
       },
+    },
+  },
+  extraClientMetadata: {
+    properties: ['software_statement'],
+    validator(ctx, key, statement, metadata) {
+      if (!ctx) return;
+      if (!statement) throw new errors.InvalidClientMetadata('a software statement is compulsory');
+      const [header, claims, signature] = statement.split('.');
+      const signer = createPublicKey({ key: attesterJwk, format: 'jwk' });
+      const good = verify('sha256', Buffer.from(`${header}.${claims}`), { key: signer, dsaEncoding: 'ieee-p1363' },
+        Buffer.from(signature, 'base64url'));
+      const { jkt } = JSON.parse(Buffer.from(claims, 'base64url'));
+      if (!good || jkt !== metadata.jwks?.keys?.[0]?.kid) throw new errors.InvalidSoftwareStatement('not by us, or not for this key');
     },
   },
   enabledJWA: { attestSigningAlgValues: ['ES256'] },

@@ -19,7 +19,7 @@ use bonafide_oauth::freshness::Freshness;
 use bonafide_oauth::{
     AuthenticatedCall, ClientAuthentication, HttpRequest, HttpResponse, Issuer, Jwks, Method,
     OAuthError, RedirectUri, SecretText, ServerMetadata, Tokens, UnixTime, UnverifiedTokens,
-    attestation, dpop, jwks, par, revoke,
+    attestation, dpop, jwks, par, registration, revoke,
 };
 use bonafide_sdk::adaptor::SystemClock;
 use bonafide_sdk::host::Clock as _;
@@ -364,6 +364,7 @@ async fn send(http: &reqwest::Client, request: &HttpRequest) -> HttpResponse {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
+        Method::Delete => reqwest::Method::DELETE,
     };
     let mut builder = http.request(method, request.url.clone());
     for (name, value) in &request.headers {
@@ -627,4 +628,57 @@ async fn a_refresh_token_of_an_attested_client_obeys_its_instance() {
     assert_eq!(stolen.code(), "server-invalid-grant");
     world.instance = owner;
     assert!(world.refresh(&tokens, attested).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_instance_registers_itself_by_a_statement_for_its_key_and_is_gone_when_deleted() {
+    let world = world_or_skip!();
+    let uris = [RedirectUri::parse("https://app.example.com/oauth2/callback").unwrap()];
+    let token = SecretText::new("may-register");
+    let statement = |signer: &Key, key: &Key| {
+        let claims = json!({"jkt": key.dpop().thumbprint(), "iat": now().0});
+        signer.jwt(&json!({"alg": "ES256"}), &claims)
+    };
+    let key = world.instance.dpop();
+    let mut registered = None;
+    for (statement, code) in [
+        (
+            statement(&Key::new(), &world.instance),
+            "server-invalid-software-statement",
+        ),
+        (
+            statement(&world.attester, &Key::new()),
+            "server-invalid-software-statement",
+        ),
+        (statement(&world.attester, &world.instance), "accept"),
+    ] {
+        let wish = registration::Wish {
+            redirect_uris: &uris,
+            key: &key,
+            software_statement: &statement,
+            initial_access_token: Some(&token),
+        };
+        let request = registration::begin(&world.server, &wish).unwrap();
+        let answer = send(&world.http, &request).await;
+        let outcome = registration::receive(&world.server, &wish, &answer);
+        assert_eq!(
+            outcome
+                .as_ref()
+                .map_or_else(registration::RegistrationReject::code, |_| "accept"),
+            code
+        );
+        registered = outcome.ok();
+    }
+    let client = registered.unwrap();
+    let id: &'static str = client.client_id().to_owned().leak();
+    let mut world = world;
+    // From now on the instance's own key is the client's.
+    std::mem::swap(&mut world.client_key, &mut world.instance);
+    let own = login(id, How::KeyJwt);
+    let tokens = world.log_in(own).await.unwrap();
+    assert_eq!(tokens.identity().unwrap().subject, "alice");
+    let deleted = send(&world.http, &client.delete().unwrap()).await;
+    assert_eq!(deleted.status, 204);
+    let gone = world.refresh(&tokens, own).await.unwrap_err();
+    assert_eq!(gone.code(), "server-invalid-client");
 }

@@ -15,6 +15,7 @@ impl ProtectedClient {
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
+            Method::Delete => reqwest::Method::DELETE,
         };
         let mut protected =
             ProtectedRequest::to_url(method, request.url.clone())?.redirects(Redirects::Return);
