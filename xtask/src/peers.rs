@@ -1,4 +1,4 @@
-//! The real peers of the tests: Debian's `apksigner` and Chromium, `PyPI`'s PyJWT and schemathesis, npm's oidc-provider.
+//! The real peers of the tests: Debian's `apksigner`, Chromium and `strace`, `PyPI`'s PyJWT and schemathesis, npm's oidc-provider.
 //!
 //! They are installed where that is allowed. Where it is not, the tests that need them are skipped, loudly;
 //! with `CI=true` a skip is a failure.
@@ -12,6 +12,9 @@ use crate::{root, say};
 const DEBIAN: &[(&str, &[&str])] = &[
     ("apksigner", &["apksigner"]),
     ("chromedriver", &["chromium", "chromium-driver"]),
+    ("npm", &["nodejs", "npm"]),
+    ("python3", &["python3", "python3-venv"]),
+    ("strace", &["strace"]),
 ];
 
 /// Packages from `PyPI`; a module that proves the install, and what to install.
@@ -92,8 +95,9 @@ fn python_environment() -> Option<PathBuf> {
     let python = venv.join("bin/python");
     if !python.exists() {
         say("making a Python environment in target/peers");
-        let made = quiet(Command::new("python3").args(["-m", "venv"]).arg(&venv));
-        if !made {
+        let make = || quiet(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        // Debian keeps the module apart from the interpreter.
+        if !(make() || apt_install(&["python3-venv"]) && make()) {
             return None;
         }
     }
