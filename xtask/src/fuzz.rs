@@ -28,6 +28,8 @@ pub(crate) fn run(seconds: u32, only: Option<&str>) -> Result<()> {
             "--",
             &format!("-max_total_time={seconds}"),
             "-timeout=5",
+            // Whole chains are longer than libFuzzer's default of 4 KiB.
+            "-max_len=70000",
             "-rss_limit_mb=1024",
         ]))?;
     }

@@ -5,10 +5,11 @@
 
 use crate::android::{AuthorityMemory, NoMemory};
 use crate::apple::AppAttest;
-use crate::{Context, Facts, Reject, android, apple};
+use crate::play::PlayIntegrity;
+use crate::{Context, Facts, Reject, android, apple, play};
 
 /// Evidence as somebody sent it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Evidence<'a> {
     /// Android Key Attestation.
     AndroidKey {
@@ -17,6 +18,8 @@ pub enum Evidence<'a> {
     },
     /// Apple App Attest.
     AppAttest(AppAttest<'a>),
+    /// Google Play Integrity. It has a binding and a freshness of its own; of the context it needs nothing.
+    PlayIntegrity(PlayIntegrity<'a>),
 }
 
 /// Authenticates: on success the facts are what the platform vouches for, at `context.now`.
@@ -36,5 +39,6 @@ pub fn verify_with_memory(
             android::verify(chain, context, memory).map(Facts::AndroidKey)
         }
         Evidence::AppAttest(evidence) => apple::verify(evidence, context).map(Facts::AppAttest),
+        Evidence::PlayIntegrity(evidence) => play::verify(evidence).map(Facts::PlayIntegrity),
     }
 }

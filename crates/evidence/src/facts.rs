@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Reject;
 use crate::android::{AnchorKind, KeyFacts};
 use crate::apple::{AppAttestFacts, Environment};
+use crate::play::{PlayFacts, VerdictOrigin};
 
 /// What authentic evidence says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,16 +19,20 @@ pub enum Facts {
     AndroidKey(KeyFacts),
     /// Apple App Attest.
     AppAttest(AppAttestFacts),
+    /// Google Play Integrity.
+    PlayIntegrity(PlayFacts),
 }
 
 impl Facts {
     /// The enrolled key: an uncompressed P-256 point, 65 bytes.
     ///
-    /// Hardware attests other keys too; those are refused here, where somebody wants to use them.
+    /// Hardware attests other keys too, and Play Integrity none; those are refused here, where somebody
+    /// wants to use one.
     pub fn public_key(&self) -> Result<&[u8], Reject> {
         match self {
             Self::AndroidKey(facts) => facts.public_key.p256(),
             Self::AppAttest(facts) => Ok(&facts.public_key.0),
+            Self::PlayIntegrity(_) => Err(Reject::NoKeyAttested),
         }
     }
 
@@ -35,6 +40,7 @@ impl Facts {
     /// a developer's sandbox.
     pub fn development(&self) -> bool {
         match self {
+            Self::PlayIntegrity(facts) => facts.origin == VerdictOrigin::Testing,
             Self::AppAttest(facts) => {
                 facts.anchor == AnchorKind::Development
                     || facts.environment == Environment::Development
@@ -45,13 +51,18 @@ impl Facts {
 
     /// Names of the packages that the platform vouches for; more than one where they share a user id.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
-        let android = match self {
-            Self::AndroidKey(facts) => facts.application.as_ref(),
-            Self::AppAttest(_) => None,
+        let (android, play) = match self {
+            Self::AndroidKey(facts) => (facts.application.as_ref(), None),
+            Self::PlayIntegrity(facts) => (None, facts.application.as_ref()),
+            Self::AppAttest(_) => (None, None),
         };
-        let packages = android
+        let shared = android
             .into_iter()
             .flat_map(|application| &application.packages);
-        packages.map(|package| package.name.as_str())
+        let shared = shared.map(|package| package.name.as_str());
+        shared.chain(
+            play.into_iter()
+                .map(|application| application.package.as_str()),
+        )
     }
 }

@@ -29,17 +29,19 @@ mod evidence;
 mod facts;
 mod measurements;
 mod octets;
+pub mod play;
 mod reference;
 mod reject;
 pub mod rules;
 mod serial_number;
+mod strict_json;
 mod unix_time;
 mod x509;
 
 pub use appraise::{
     Appraisal, Check, Decision, DeviceOverride, EnvironmentPolicy, Explanation, Finding, Grant,
-    GrantStatus, Mode, Policy, PolicyError, Preset, Refusal, RejectionReasons, Severity, Verdict,
-    appraise, appraise_release, explain,
+    GrantStatus, Mode, PlayPolicy, Policy, PolicyError, Preset, Refusal, RejectionReasons,
+    Severity, Verdict, appraise, appraise_release, explain,
 };
 pub use context::{Context, ExpectedChallenge};
 pub use evidence::{Evidence, verify, verify_with_memory};

@@ -173,6 +173,42 @@ pub enum Reject {
     /// From the future, or expired.
     #[error("the receipt was not made yet, or has expired")]
     ReceiptStale,
+    /// Not five parts of base64url, or larger than 64 KiB.
+    #[error("the token is not a compact JWE of at most 64 KiB")]
+    TokenFormat,
+    /// Another algorithm, compression, or a critical header.
+    #[error("the token's header asks for something else than A256KW and A256GCM")]
+    JweAlgorithm,
+    /// The keys do not open it.
+    #[error("the token does not open with the decryption key")]
+    JweUndecryptable,
+    /// No compact JWS inside.
+    #[error("the token holds no compact JWS")]
+    JwsMalformed,
+    /// Another algorithm, or a critical header.
+    #[error("the inner header asks for something else than ES256")]
+    JwsAlgorithm,
+    /// Not Google's signature.
+    #[error("the verdict is not signed with the verification key")]
+    JwsSignatureInvalid,
+    /// Not the JSON of a verdict.
+    #[error("the verdict is not the JSON that Google writes, or repeats a member")]
+    VerdictMalformed,
+    /// It does not say which request it answers.
+    #[error("the verdict has no request details")]
+    RequestDetailsMissing,
+    /// Another app asked.
+    #[error("the request came from another package")]
+    RequestPackageMismatch,
+    /// Another nonce or request hash, or the other one of the two.
+    #[error("the verdict is not bound to the expected nonce or request hash")]
+    RequestBindingMismatch,
+    /// Too old, from the future, or no time at all.
+    #[error("the verdict is not fresh")]
+    VerdictNotFresh,
+    /// Play Integrity attests no key.
+    #[error("this kind of evidence attests no key")]
+    NoKeyAttested,
     /// The attested key cannot sign what the service wants signed.
     #[error("the attested key is not on P-256")]
     KeyAlgorithmUnsupported,
@@ -220,6 +256,18 @@ impl Reject {
             Self::ReceiptSignerUnmarked => "receipt-signer-unmarked",
             Self::ReceiptSignatureInvalid => "receipt-signature-invalid",
             Self::ReceiptStale => "receipt-stale",
+            Self::TokenFormat => "token-format",
+            Self::JweAlgorithm => "jwe-algorithm",
+            Self::JweUndecryptable => "jwe-undecryptable",
+            Self::JwsMalformed => "jws-malformed",
+            Self::JwsAlgorithm => "jws-algorithm",
+            Self::JwsSignatureInvalid => "jws-signature-invalid",
+            Self::VerdictMalformed => "verdict-malformed",
+            Self::RequestDetailsMissing => "request-details-missing",
+            Self::RequestPackageMismatch => "request-package-mismatch",
+            Self::RequestBindingMismatch => "request-binding-mismatch",
+            Self::VerdictNotFresh => "verdict-not-fresh",
+            Self::NoKeyAttested => "no-key-attested",
             Self::KeyAlgorithmUnsupported => "key-algorithm-unsupported",
         }
     }

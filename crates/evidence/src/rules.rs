@@ -313,6 +313,41 @@ pub const APP_ATTEST_RECEIPT: &[Rule] = &[
     Rule::new(10, "receipt-stale", "made before now, not expired"),
 ];
 
+/// A Play Integrity verdict.
+pub const PLAY_INTEGRITY: &[Rule] = &[
+    Rule::new(1, "token-format", "five parts of base64url, at most 64 KiB"),
+    Rule::new(
+        2,
+        "jwe-algorithm",
+        "A256KW and A256GCM, no compression, nothing critical",
+    ),
+    Rule::new(3, "jwe-undecryptable", "it opens with the decryption key"),
+    Rule::new(4, "jws-malformed", "a compact JWS is inside"),
+    Rule::new(5, "jws-algorithm", "ES256, nothing critical"),
+    Rule::new(
+        6,
+        "jws-signature-invalid",
+        "signed with the verification key",
+    ),
+    Rule::new(7, "verdict-malformed", "Google's JSON, no member twice"),
+    Rule::new(
+        8,
+        "request-details-missing",
+        "it says which request it answers",
+    ),
+    Rule::new(9, "request-package-mismatch", "the expected package asked"),
+    Rule::new(
+        10,
+        "request-binding-mismatch",
+        "nonce or request hash is the expected one",
+    ),
+    Rule::new(
+        11,
+        "verdict-not-fresh",
+        "at most ten minutes old, at most one ahead",
+    ),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -213,10 +213,10 @@ impl Blueprint {
             app_id: APP_ID,
             key_id,
         });
-        match verify(&evidence, &context)? {
-            Facts::AppAttest(facts) => Ok(facts),
-            other @ Facts::AndroidKey(_) => panic!("{other:?}"),
-        }
+        let Facts::AppAttest(facts) = verify(&evidence, &context)? else {
+            panic!("another kind")
+        };
+        Ok(facts)
     }
 
     fn verdict(&self) -> Result<AppAttestFacts, Reject> {

@@ -6,6 +6,7 @@
 mod android_key;
 mod app_attest;
 mod input;
+mod play_integrity;
 mod report;
 
 use std::path::PathBuf;
@@ -46,6 +47,12 @@ pub(crate) enum Kind {
     AppAttestAssertion(app_attest::AssertionArgs),
     /// Apple App Attest: a receipt, with its risk metric
     AppAttestReceipt(app_attest::ReceiptArgs),
+    /// Google Play Integrity: a token, opened with the account's own keys
+    #[command(after_long_help = "Example:\n  \
+        bonafide evidence verify play-integrity token.txt --keys keys.json --package com.example.books \\\n    \
+        --signer YICbJ9Og… --nonce 3q2+7w…\n\n\
+        Exit codes: 0 genuine, 1 refused, 2 unreadable input.")]
+    PlayIntegrity(play_integrity::Args),
 }
 
 /// What every kind takes.
@@ -58,7 +65,7 @@ pub(crate) struct Shared {
     /// only the keys count
     #[arg(long, value_name = "PEM")]
     roots: Option<PathBuf>,
-    /// Revocation list as Google publishes it; Apple's kinds have none
+    /// Revocation list as Google publishes it, for android-key; the other kinds have none
     #[arg(long, value_name = "JSON")]
     revocations: Option<PathBuf>,
     /// Policy to judge by, as `bonafide policy show --output json` prints it [default: the preset
@@ -95,6 +102,7 @@ fn judge(verb: &Verb) -> Result<Report, Failure> {
         Kind::AppAttest(args) => app_attest::attestation(args),
         Kind::AppAttestAssertion(args) => app_attest::assertion(args),
         Kind::AppAttestReceipt(args) => app_attest::receipt(args),
+        Kind::PlayIntegrity(args) => play_integrity::judge(args),
     }
 }
 

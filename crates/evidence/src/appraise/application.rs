@@ -47,7 +47,8 @@ pub(super) fn attested(
     registered(package, &application.signers, appraisal, findings)
 }
 
-fn registered(
+/// Index of the reference that fits best.
+pub(super) fn registered(
     package: &Package,
     signers: &[Sha256Digest],
     appraisal: &Appraisal<'_>,

@@ -127,6 +127,22 @@ checks! {
     ValidationCategoryStated "validation-category-stated" Off Off;
     /// App Attest: the bundle version is one that the policy allows, where that is stated.
     BundleVersion            "bundle-version"         Off     Off;
+    /// Play Integrity: Google recognises the app in a way that the policy names.
+    PlayApp                  "play-app"               Enforce Enforce;
+    /// Play Integrity: the device has the label that the policy names.
+    PlayDevice               "play-device"            Enforce Enforce;
+    /// Play Integrity: the device asked for no more verdicts lately than the policy allows.
+    PlayActivity             "play-activity"          Off     Off;
+    /// Play Integrity: the system is recent enough.
+    PlaySdk                  "play-sdk"               Off     Off;
+    /// Play Integrity: no recall bit that the policy names is set.
+    PlayRecall               "play-recall"            Off     Off;
+    /// Play Integrity: the account has the app from Google Play.
+    PlayLicence              "play-licence"           Off     Off;
+    /// Play Integrity: Play Protect is on and found nothing that the policy names.
+    PlayProtect              "play-protect"           Off     Off;
+    /// Play Integrity: no running app that captures or controls, as the policy names them.
+    PlayApps                 "play-apps"              Off     Off;
     /// No debugger.
     Debugger                 "debugger"               Enforce Enforce;
     /// No tracer.

@@ -6,6 +6,7 @@
 use super::{Appraisal, Check, DeviceOverride, Finding, Mode, Policy, appraise};
 use crate::android::{ApplicationId, KeyFacts, PatchLevel, RootOfTrust};
 use crate::apple::AppAttestFacts;
+use crate::play::PlayFacts;
 use crate::{Facts, Measured, Measurements, ReferenceValue};
 
 /// What one check saw.
@@ -52,6 +53,7 @@ fn input(check: Check, appraisal: &Appraisal<'_>, policy: &Policy) -> String {
         Facts::AndroidKey(facts) => hardware(check, facts, appraisal, policy)
             .or_else(|| application(check, facts.application.as_ref(), appraisal, policy)),
         Facts::AppAttest(facts) => app_attest(check, facts, appraisal, policy),
+        Facts::PlayIntegrity(facts) => play(check, facts, appraisal, policy),
     };
     platform
         .or_else(|| measured(check, appraisal.measurements))
@@ -192,6 +194,43 @@ fn app_attest(
                 release.bundle_version, policy.allowed_bundle_versions
             )
         }
+        _ => return None,
+    })
+}
+
+fn play(
+    check: Check,
+    facts: &PlayFacts,
+    appraisal: &Appraisal<'_>,
+    policy: &Policy,
+) -> Option<String> {
+    let wanted = &policy.play;
+    Some(match check {
+        Check::Development => format!("{:?}", facts.origin),
+        Check::Challenge => format!("{:?}", facts.binding),
+        Check::AppId | Check::AppRegistration | Check::AppVersion => {
+            format!(
+                "{:?}; {} registrations",
+                facts.application,
+                appraisal.references.len()
+            )
+        }
+        Check::PlayApp => format!("{:?} of {:?}", facts.app_verdict, wanted.app_verdicts),
+        Check::PlayDevice => format!("{:?}; {} wanted", facts.device_labels, wanted.device_label),
+        Check::PlayActivity => {
+            format!(
+                "{:?}; at most {}",
+                facts.activity_level, wanted.max_activity_level
+            )
+        }
+        Check::PlaySdk => format!(
+            "{:?}; at least {}",
+            facts.sdk_version, wanted.min_sdk_version
+        ),
+        Check::PlayRecall => format!("{:?}", facts.recall_bits),
+        Check::PlayLicence => format!("{:?}", facts.licence),
+        Check::PlayProtect => format!("{:?}", facts.play_protect),
+        Check::PlayApps => format!("{:?}", facts.apps_detected),
         _ => return None,
     })
 }

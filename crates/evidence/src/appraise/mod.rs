@@ -11,13 +11,14 @@ mod check;
 mod explain;
 mod finding;
 mod measured;
+mod play;
 mod policy;
 mod verdict;
 
 pub use check::{Check, Mode};
 pub use explain::{Explanation, explain};
 pub use finding::{Finding, Severity};
-pub use policy::{EnvironmentPolicy, Policy, PolicyError, Preset, RejectionReasons};
+pub use policy::{EnvironmentPolicy, PlayPolicy, Policy, PolicyError, Preset, RejectionReasons};
 pub use verdict::{Decision, Grant, GrantStatus, Refusal, Verdict};
 
 use crate::apple::Release;
@@ -61,6 +62,7 @@ pub fn appraise(appraisal: &Appraisal<'_>, policy: &Policy) -> Verdict {
             application::attested(facts.application.as_ref(), appraisal, &mut findings)
         }
         Facts::AppAttest(facts) => apple::key(facts, appraisal, &mut findings),
+        Facts::PlayIntegrity(facts) => play::verdict(facts, appraisal, &mut findings),
     };
     measured::all(appraisal.measurements, &mut findings);
     let findings = findings.under(appraisal.device_override);

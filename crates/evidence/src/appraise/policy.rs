@@ -74,6 +74,41 @@ impl EnvironmentPolicy {
     }
 }
 
+/// What is asked of a Play Integrity verdict. Each member belongs to a check of its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlayPolicy {
+    /// `play-app`: recognition verdicts that pass.
+    pub app_verdicts: BTreeSet<String>,
+    /// `play-device`: the label that must be there.
+    pub device_label: String,
+    /// `play-activity`: the highest level that passes.
+    pub max_activity_level: u8,
+    /// `play-sdk`: the lowest API level that passes.
+    pub min_sdk_version: u32,
+    /// `play-recall`: bits that must be there and clear.
+    pub blocked_recall_bits: BTreeSet<String>,
+    /// `play-protect`: words that do not pass; neither does none.
+    pub blocked_play_protect: BTreeSet<String>,
+    /// `play-apps`: detected apps that do not pass; neither does no detection.
+    pub blocked_apps: BTreeSet<String>,
+}
+
+impl Default for PlayPolicy {
+    fn default() -> Self {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        Self {
+            app_verdicts: words(&["PLAY_RECOGNIZED"]),
+            device_label: "MEETS_DEVICE_INTEGRITY".to_owned(),
+            max_activity_level: 3,
+            min_sdk_version: 33,
+            blocked_recall_bits: words(&["bitFirst", "bitSecond", "bitThird"]),
+            blocked_play_protect: words(&["HIGH_RISK", "MEDIUM_RISK"]),
+            blocked_apps: words(&["UNKNOWN_CAPTURING", "UNKNOWN_CONTROLLING"]),
+        }
+    }
+}
+
 /// The policy of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -93,6 +128,8 @@ pub struct Policy {
     pub allowed_validation_categories: BTreeSet<u32>,
     /// `bundle-version`: the bundle versions of an iOS app that may run.
     pub allowed_bundle_versions: BTreeSet<String>,
+    /// What is asked of a Play Integrity verdict.
+    pub play: PlayPolicy,
     /// What a refused app learns.
     pub rejection_reasons: RejectionReasons,
 }
@@ -137,6 +174,7 @@ impl Policy {
             app_attest_environment: EnvironmentPolicy::Production,
             allowed_validation_categories: BTreeSet::from([2, 4]),
             allowed_bundle_versions: BTreeSet::new(),
+            play: PlayPolicy::default(),
             rejection_reasons: RejectionReasons::Off,
         }
     }
@@ -195,7 +233,10 @@ impl Policy {
                     _ => return Err(bad("on or off")),
                 };
             }
-            _ => return Err(unknown_key(key)),
+            _ => match key.strip_prefix("play-") {
+                Some(key) => self.play.set(key, value, &bad)?,
+                None => return Err(unknown_key(key)),
+            },
         }
         Ok(())
     }
@@ -231,7 +272,55 @@ impl Policy {
             ),
             ("rejection-reasons", reasons.to_owned()),
         ]);
+        entries.extend(self.play.entries());
         entries
+    }
+}
+
+impl PlayPolicy {
+    fn set(
+        &mut self,
+        key: &str,
+        value: &str,
+        bad: &dyn Fn(&'static str) -> PolicyError,
+    ) -> Result<(), PolicyError> {
+        let words = || listed(value).map(str::to_owned).collect();
+        match key {
+            "app-verdicts" => self.app_verdicts = words(),
+            "device-label" => value.clone_into(&mut self.device_label),
+            "max-activity-level" => {
+                self.max_activity_level = value.parse().map_err(|_| bad("a level"))?;
+            }
+            "min-sdk-version" => {
+                self.min_sdk_version = value.parse().map_err(|_| bad("an API level"))?;
+            }
+            "blocked-recall-bits" => self.blocked_recall_bits = words(),
+            "blocked-protect-verdicts" => self.blocked_play_protect = words(),
+            "blocked-apps" => self.blocked_apps = words(),
+            _ => return Err(unknown_key(&format!("play-{key}"))),
+        }
+        Ok(())
+    }
+
+    fn entries(&self) -> [(&'static str, String); 7] {
+        [
+            ("play-app-verdicts", joined(&self.app_verdicts)),
+            ("play-device-label", self.device_label.clone()),
+            (
+                "play-max-activity-level",
+                self.max_activity_level.to_string(),
+            ),
+            ("play-min-sdk-version", self.min_sdk_version.to_string()),
+            (
+                "play-blocked-recall-bits",
+                joined(&self.blocked_recall_bits),
+            ),
+            (
+                "play-blocked-protect-verdicts",
+                joined(&self.blocked_play_protect),
+            ),
+            ("play-blocked-apps", joined(&self.blocked_apps)),
+        ]
     }
 }
 

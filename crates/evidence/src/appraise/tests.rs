@@ -8,6 +8,7 @@ use crate::android::{
     Origin, Package, PatchLevel, Provisioning, RootOfTrust, SecurityLevel, Tolerance,
 };
 use crate::apple::{AppAttestFacts, Environment, KeyIdComparison};
+use crate::play::{PlayApplication, PlayFacts, VerdictOrigin};
 use crate::{Measured, Octets, Sha256Digest};
 
 const NOW: UnixTime = UnixTime(1_793_491_200); // 2026-11-01
@@ -323,6 +324,7 @@ fn every_check_has_a_breakage() {
     let mut covered: BTreeSet<Check> = BREAKAGES.iter().map(|(check, ..)| *check).collect();
     covered.insert(Check::SecurityLevel); // above: it cannot break alone
     covered.extend(APPLE_BREAKAGES.iter().map(|(check, ..)| *check));
+    covered.extend(PLAY_BREAKAGES.iter().map(|(check, ..)| *check));
     assert_eq!(covered, Check::ALL.iter().copied().collect());
 }
 
@@ -616,4 +618,142 @@ fn the_account_agrees_with_the_verdict() {
             assert!(!explanation.input.is_empty());
         }
     }
+}
+
+/// A check of Play Integrity, what it finds, and how to make it.
+type PlayBreakage = (Check, &'static str, fn(&mut PlayFacts));
+
+const PLAY_BREAKAGES: &[PlayBreakage] = &[
+    (Check::Development, "development-evidence", |f| {
+        f.origin = VerdictOrigin::Testing;
+    }),
+    (Check::Challenge, "challenge-not-compared", |f| {
+        f.binding = ChallengeComparison::NotCompared;
+    }),
+    (Check::PlayApp, "play-app-not-recognized", |f| {
+        f.app_verdict = None;
+    }),
+    (Check::PlayApp, "play-app-not-recognized", |f| {
+        f.app_verdict = Some("PLAY_RECOGNIZED_NOT".to_owned());
+    }),
+    (Check::AppId, "app-id-missing", |f| f.application = None),
+    (Check::AppRegistration, "app-not-registered", |f| {
+        f.application.as_mut().unwrap().signers.clear();
+    }),
+    (Check::AppRegistration, "app-not-registered", |f| {
+        f.application.as_mut().unwrap().package.push('x');
+    }),
+    (Check::PlayDevice, "play-device-not-trusted", |f| {
+        f.device_labels.clear();
+    }),
+    (Check::PlayDevice, "play-device-not-trusted", |f| {
+        f.device_labels = BTreeSet::from(["MEETS_DEVICE_INTEGRITY_".to_owned()]);
+    }),
+    (Check::PlayActivity, "play-activity-too-high", |f| {
+        f.activity_level = None;
+    }),
+    (Check::PlayActivity, "play-activity-too-high", |f| {
+        f.activity_level = Some("LEVEL_4".to_owned());
+    }),
+    (Check::PlaySdk, "play-sdk-too-old", |f| f.sdk_version = None),
+    (Check::PlaySdk, "play-sdk-too-old", |f| {
+        f.sdk_version = Some(32);
+    }),
+    (Check::PlayRecall, "play-device-recalled", |f| {
+        f.recall_bits.clear();
+    }),
+    (Check::PlayRecall, "play-device-recalled", |f| {
+        f.recall_bits.insert("bitSecond".to_owned(), true);
+    }),
+    (Check::PlayLicence, "play-licence-missing", |f| {
+        f.licence = None;
+    }),
+    (Check::PlayProtect, "play-protect-risk", |f| {
+        f.play_protect = None;
+    }),
+    (Check::PlayProtect, "play-protect-risk", |f| {
+        f.play_protect = Some("UNEVALUATED".to_owned());
+    }),
+    (Check::PlayProtect, "play-protect-risk", |f| {
+        f.play_protect = Some("HIGH_RISK".to_owned());
+    }),
+    (Check::PlayApps, "play-apps-risk", |f| {
+        f.apps_detected = None;
+    }),
+    (Check::PlayApps, "play-apps-risk", |f| {
+        f.apps_detected = Some(BTreeSet::from(["UNKNOWN_CAPTURING".to_owned()]));
+    }),
+];
+
+fn good_play_facts() -> PlayFacts {
+    let word = |text: &str| Some(text.to_owned());
+    let bits = ["bitFirst", "bitSecond", "bitThird"];
+    PlayFacts {
+        timestamp_ms: 1,
+        binding: ChallengeComparison::Equal,
+        app_verdict: word("PLAY_RECOGNIZED"),
+        application: Some(PlayApplication {
+            package: "com.example.books".to_owned(),
+            version: Some(7),
+            signers: vec![SIGNER],
+        }),
+        device_labels: BTreeSet::from(["MEETS_DEVICE_INTEGRITY".to_owned()]),
+        activity_level: word("LEVEL_3"),
+        sdk_version: Some(33),
+        recall_bits: bits.iter().map(|bit| ((*bit).to_owned(), false)).collect(),
+        licence: word("LICENSED"),
+        play_protect: word("NO_ISSUES"),
+        apps_detected: Some(BTreeSet::from(["KNOWN_INSTALLED".to_owned()])),
+        origin: VerdictOrigin::Evaluated,
+    }
+}
+
+fn play_codes(facts: PlayFacts, policy: &Policy) -> Vec<(&'static str, Severity)> {
+    let facts = Facts::PlayIntegrity(facts);
+    let good = Case::good();
+    let appraisal = Appraisal {
+        facts: &facts,
+        measurements: &good.measurements,
+        references: &good.references,
+        device_override: DeviceOverride::None,
+        now: NOW,
+    };
+    let verdict = appraise(&appraisal, policy);
+    verdict
+        .findings()
+        .iter()
+        .map(|finding| (finding.code, finding.severity))
+        .collect()
+}
+
+#[test]
+fn each_play_breakage_gives_its_finding_in_each_mode() {
+    assert_eq!(play_codes(good_play_facts(), &all(Mode::Enforce)), []);
+    for &(check, code, break_it) in PLAY_BREAKAGES {
+        let mut facts = good_play_facts();
+        break_it(&mut facts);
+        for (mode, found) in [
+            (Mode::Enforce, vec![(code, Severity::Enforced)]),
+            (Mode::Observe, vec![(code, Severity::Observed)]),
+            (Mode::Off, vec![]),
+        ] {
+            let mut policy = all(Mode::Enforce);
+            policy.set_mode(check, mode);
+            assert_eq!(play_codes(facts.clone(), &policy), found, "{check}");
+        }
+    }
+}
+
+#[test]
+fn a_play_verdict_without_version_is_too_old_for_a_minimum() {
+    let mut facts = good_play_facts();
+    facts.application.as_mut().unwrap().version = None;
+    let mut policy = all(Mode::Off);
+    policy.set_mode(Check::AppVersion, Mode::Enforce);
+    assert_eq!(play_codes(facts.clone(), &policy), []);
+    policy.min_version_code = 1;
+    assert_eq!(
+        play_codes(facts, &policy),
+        [("app-version-too-old", Severity::Enforced)]
+    );
 }

@@ -6,6 +6,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use bonafide_evidence::android::KeyFacts;
 use bonafide_evidence::apple::AppAttestFacts;
+use bonafide_evidence::play::PlayFacts;
 use bonafide_evidence::{Facts, Finding};
 use bonafide_wire::ids::AccountId;
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,8 @@ enum StoredFacts {
     AndroidKey(KeyFacts),
     #[serde(rename = "aa")]
     AppAttest(AppAttestFacts),
+    #[serde(rename = "pi")]
+    PlayIntegrity(PlayFacts),
 }
 
 impl Ticket {

@@ -324,6 +324,68 @@ fn point_of_pem(pem: &str) -> String {
     hex::encode(&der[der.len() - 65..])
 }
 
+/// The same for Play Integrity, with the record's policy in a file.
+#[test]
+fn every_play_token_gets_its_verdict_on_the_command_line() {
+    let Some(vectors) = vectors() else { return };
+    let desk = Desk::new();
+    let keys = vectors.join("common/play-test-keys.json");
+    let mut failures = Vec::new();
+    for record in records(&vectors, |r| {
+        r["token"].is_string() && r["policy"].is_object()
+    }) {
+        let asked = &record["policy"];
+        let now = record["now_ms"].as_i64().unwrap() / 1000;
+        let at = UnixTime(now).to_string();
+        let policy = desk.file("policy.json", play_policy(asked).to_string());
+        let mut given = options(&[
+            ("at", &at),
+            ("keys", keys.to_str().unwrap()),
+            ("package", asked["package"].as_str().unwrap()),
+            ("policy", &policy),
+        ]);
+        for signer in asked["digests"].as_array().unwrap() {
+            given.extend(options(&[("signer", signer.as_str().unwrap())]));
+        }
+        for (member, option) in [("nonce", "nonce"), ("request_hash", "request-hash")] {
+            if let Some(text) = asked[member].as_str() {
+                given.extend(options(&[(option, text)]));
+            }
+        }
+        let token = desk.file("token", record["token"].as_str().unwrap());
+        let expect = record["expect"].as_str().unwrap();
+        let failure = wrong_of("play-integrity", expect, &token, &given);
+        failures.extend(failure.map(|text| format!("{}: {text}", record["id"])));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What is null or empty is not asked.
+fn play_policy(asked: &Value) -> Value {
+    let mut checks = json!({ "measurement-complete": "off" });
+    let mut play = json!({ "app_verdicts": asked["app"], "device_label": asked["device"] });
+    for (member, check, ours) in [
+        ("licence", "play-licence", ""),
+        ("max_activity_level", "play-activity", "max_activity_level"),
+        ("min_sdk", "play-sdk", "min_sdk_version"),
+        ("recall_block", "play-recall", "blocked_recall_bits"),
+        ("play_protect_block", "play-protect", "blocked_play_protect"),
+        ("apps_detected_block", "play-apps", "blocked_apps"),
+    ] {
+        let value = &asked[member];
+        let is_asked = !value.is_null() && value != &json!([]);
+        checks[check] = if is_asked { "enforce" } else { "off" }.into();
+        if is_asked && !ours.is_empty() {
+            play[ours] = value.clone();
+        }
+    }
+    if asked["allow_testing"] == true {
+        checks["development"] = "off".into();
+    }
+    let minimum = asked["min_version_code"].as_u64().unwrap_or(0);
+    json!({ "checks": checks, "play": play, "min_version_code": minimum })
+}
+
 #[test]
 fn what_cannot_be_read_is_a_usage_error_and_an_empty_chain_is_a_refusal() {
     let desk = Desk::new();
