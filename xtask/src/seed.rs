@@ -43,6 +43,12 @@ fn for_target(target: &str, record: &Value) -> Vec<Vec<u8>> {
             .iter()
             .filter_map(|chain| key_description(chain.first()?).map(<[u8]>::to_vec))
             .collect(),
+        // Certificates, behind the byte that says so.
+        "trust_metadata" => chain(record)
+            .into_iter()
+            .flatten()
+            .map(|certificate| [[3].as_slice(), &certificate].concat())
+            .collect(),
         _ => Vec::new(),
     }
 }
