@@ -13,7 +13,7 @@ use crate::render::{self, Table, moment, or_dash};
 #[derive(Debug, Subcommand)]
 #[command(arg_required_else_help = true)]
 pub(crate) enum Verb {
-    /// List audit events, oldest first
+    /// List the newest audit events, in the order in which they happened
     List {
         /// Of the whole service, instead of the present account
         #[arg(long)]
@@ -42,8 +42,11 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> 
             } else {
                 Route::account(["audit"])
             };
-            let events: Vec<AuditEventView> = client.list(&route, window.most()).await?;
-            context.console.data(&events, |events| table(events))?;
+            // The log is served from its beginning; what a reader wants is its end.
+            let events: Vec<AuditEventView> = client.list(&route, usize::MAX).await?;
+            let newest = events.len().saturating_sub(window.most());
+            let events = events.get(newest..).unwrap_or_default();
+            context.console.data(events, table)?;
             Ok(Exit::Done)
         }
         Verb::Verify => {

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// File with the master key [default: `master.key` in the data directory]
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
-    /// Google's attestation status list, a file that you keep fresh; read again when it changes
+    /// Google's attestation status list, a file that you keep fresh; read again every minute
     #[arg(long, value_name = "FILE")]
     revocations: Option<PathBuf>,
     #[command(flatten)]

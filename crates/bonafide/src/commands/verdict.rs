@@ -16,6 +16,9 @@ use crate::render::{Table, joined, moment, or_dash};
 pub(crate) enum Verb {
     /// List recorded verdicts, newest first
     List {
+        /// Only those that were not allowed
+        #[arg(long)]
+        refused: bool,
         #[command(flatten)]
         window: Window,
     },
@@ -32,9 +35,12 @@ pub(crate) enum Verb {
 pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Role::Viewer).await?;
     match verb {
-        Verb::List { window } => {
+        Verb::List { refused, window } => {
             let route = Route::account(["verdicts"]);
-            let verdicts: Vec<VerdictView> = client.list(&route, window.most()).await?;
+            let most = if refused { usize::MAX } else { window.most() };
+            let mut verdicts: Vec<VerdictView> = client.list(&route, most).await?;
+            verdicts.retain(|verdict| !refused || verdict.outcome != "allow");
+            verdicts.truncate(window.most());
             context
                 .console
                 .data(&verdicts, |verdicts| table(verdicts))?;
