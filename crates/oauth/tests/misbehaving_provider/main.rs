@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod provider;
+mod restart;
 
 use bonafide_oauth::authorize::{self, AuthorizationWish, Client};
 use bonafide_oauth::dpop::Binding;
