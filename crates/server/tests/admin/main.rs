@@ -6,8 +6,11 @@
 )]
 
 mod authz;
+mod devices;
+mod foreign_input;
 mod harness;
 mod isolation;
 mod nouns;
 mod openapi;
 mod sessions;
+mod trust;
