@@ -1,5 +1,6 @@
 //! Project chores that have an `if` in them: `cargo xtask test | bench | fuzz | peers`.
 
+mod carve;
 mod fuzz;
 mod peers;
 mod seed;

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::{root, say};
+use crate::{carve, root, say};
 
 /// Writes a target's seeds; says so where there is no corpus to take them from.
 pub(crate) fn write(target: &str) -> Result<()> {
@@ -22,6 +22,14 @@ pub(crate) fn write(target: &str) -> Result<()> {
     let folder = root().join("fuzz/corpus").join(target);
     fs::create_dir_all(&folder)?;
     let mut count = 0_u32;
+    let artifacts = vectors.with_file_name("artifacts");
+    if artifacts.is_dir() {
+        for seed in carve::seeds(target, &artifacts)? {
+            let path = folder.join(format!("artifact-{count:05}"));
+            fs::write(&path, seed).with_context(|| path.display().to_string())?;
+            count += 1;
+        }
+    }
     for record in records(&vectors)? {
         for seed in for_target(target, &record) {
             let path = folder.join(format!("seed-{count:05}"));

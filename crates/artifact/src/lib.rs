@@ -11,6 +11,7 @@ mod certificate;
 mod code;
 mod cursor;
 mod der;
+mod diff;
 mod finding;
 mod inspection;
 mod ios;
@@ -25,6 +26,7 @@ mod zip;
 
 use std::io;
 
+pub use diff::{Difference, EntryChange, EntryDifference, FactDifference, diff};
 pub use finding::{ApiRange, Code, Finding, LATEST_API, Severity};
 pub use inspection::{
     AppFacts, CertificateSummary, Identity, Inspection, Kind, Level, Part, Scheme, Sha256Digest,
@@ -130,5 +132,45 @@ fn kind_of(archive: &Archive) -> Kind {
         Kind::SplitSet
     } else {
         Kind::Apk
+    }
+}
+
+/// The parsers, one by one, for fuzzing. Built only under `cargo fuzz`.
+#[cfg(fuzzing)]
+#[expect(missing_docs, reason = "not part of the API")]
+pub mod fuzzing {
+    use crate::finding::Finding;
+    use crate::inspection::Scheme;
+
+    pub fn manifest(bytes: &[u8]) {
+        drop(crate::manifest::parse(bytes, &mut Vec::<Finding>::new()));
+    }
+
+    pub fn signers(bytes: &[u8]) {
+        for scheme in [Scheme::V2, Scheme::V3] {
+            crate::apk::fuzz_signers(scheme, bytes);
+        }
+    }
+
+    pub fn pkcs7(bytes: &[u8]) {
+        let Some(data) = crate::pkcs7::SignedData::parse(bytes) else {
+            return;
+        };
+        for signer in &data.signers {
+            if let Some(certificate) = data.certificate_of(signer) {
+                let _ = signer.verifies(certificate, b"content");
+                drop(certificate.summary());
+            }
+            drop(signer.attributes());
+        }
+    }
+
+    pub fn executable(bytes: &[u8]) {
+        crate::ios::fuzz_executable(bytes);
+    }
+
+    pub fn profile(bytes: &[u8]) {
+        drop(crate::plist::Plist::parse(bytes));
+        crate::ios::fuzz_profile(bytes);
     }
 }

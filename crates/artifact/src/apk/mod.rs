@@ -374,3 +374,11 @@ pub(crate) fn weaknesses(certificate: &Certificate) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_signers(scheme: Scheme, bytes: &[u8]) {
+    let mut findings = Vec::new();
+    if let Ok(mut signers) = signer::authenticate_all(scheme, bytes, &mut findings) {
+        drop(rotation::read_lineages(&mut signers, &mut findings));
+    }
+}

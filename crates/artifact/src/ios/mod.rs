@@ -370,3 +370,15 @@ fn hex(bytes: &[u8]) -> String {
         .collect::<Vec<_>>()
         .concat()
 }
+
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_executable(bytes: &[u8]) {
+    for slice in macho::slices(bytes).into_iter().flatten() {
+        drop(code_signature::verify(&slice, None, &mut Vec::new()));
+    }
+}
+
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_profile(bytes: &[u8]) {
+    drop(profile::verify(bytes, &mut Vec::new()));
+}

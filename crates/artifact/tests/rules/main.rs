@@ -10,7 +10,9 @@
 
 mod mint;
 
-use bonafide_artifact::{Code, Finding, Inspection, Options, Severity, Verdict, inspect};
+use bonafide_artifact::{
+    Code, EntryChange, Finding, Inspection, Options, Severity, Verdict, diff, inspect,
+};
 use mint::{
     Blueprint, EntryPlan, ID_V2, ID_V3, ID_V31, LATEST, ManifestPlan, PairPlan, SignerPlan,
     lineage, spoiled_lineage,
@@ -555,4 +557,37 @@ fn no_cut_and_no_flip_verifies() {
         let verified = inspection.verdict() == Verdict::Verified && !hidden;
         assert!(!verified, "bit flipped at {at}");
     }
+}
+
+#[test]
+fn a_difference_says_what_was_changed() {
+    let good = Blueprint::good();
+    let mut other = good.clone().with_manifest(&ManifestPlan {
+        version_code: 8,
+        ..ManifestPlan::default()
+    });
+    other.entries[1].name = b"classes2.dex".to_vec();
+    other.pairs.remove(1);
+    let difference = diff(&good.build(), &other.build(), &Options::default()).unwrap();
+    assert!(!difference.identical);
+    let facts: Vec<_> = difference.facts.iter().map(|fact| fact.what).collect();
+    assert_eq!(facts, ["verdict", "version-code", "schemes", "size"]);
+    let entries: Vec<_> = difference
+        .entries
+        .iter()
+        .map(|entry| (entry.name.as_str(), entry.change))
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            ("classes.dex", EntryChange::Removed),
+            ("classes2.dex", EntryChange::Added),
+            ("AndroidManifest.xml", EntryChange::Content),
+        ]
+    );
+    assert!(
+        diff(&good.build(), &good.build(), &Options::default())
+            .unwrap()
+            .identical
+    );
 }

@@ -29,6 +29,20 @@ pub(crate) enum Verb {
             bonafide artifact inspect app.apk --min-sdk 28 --output json"
     )]
     Inspect(InspectArgs),
+    /// Say what differs between two app files: why does this build not match?
+    #[command(after_long_help = "Exit codes: 0 the same file, 1 different, 2 unreadable.")]
+    Diff(DiffArgs),
+}
+
+/// `bonafide artifact diff`
+#[derive(Debug, clap::Args)]
+pub(crate) struct DiffArgs {
+    /// The one
+    first: PathBuf,
+    /// The other
+    second: PathBuf,
+    #[command(flatten)]
+    range: RangeArgs,
 }
 
 /// `bonafide artifact inspect`
@@ -58,12 +72,38 @@ pub(crate) struct RangeArgs {
 pub(crate) fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Inspect(args) => run_inspect(&args, context),
+        Verb::Diff(args) => run_diff(&args, context),
     }
 }
 
+impl RangeArgs {
+    fn options(self) -> Options {
+        let mut options = Options::default();
+        (options.min_sdk, options.max_sdk) = (self.min_sdk, self.max_sdk);
+        options
+    }
+}
+
+fn run_diff(args: &DiffArgs, context: &Context) -> Result<Exit, Failure> {
+    let (first, second) = (open(&args.first)?, open(&args.second)?);
+    let difference = bonafide_artifact::diff(&first, &second, &args.range.options())
+        .map_err(|error| unreadable(&args.first, error))?;
+    if context.console.is_json() {
+        context
+            .console
+            .data(&difference, |_| render::Table::object())?;
+    } else {
+        render::line(&view::compare(&difference))?;
+    }
+    Ok(if difference.identical {
+        Exit::Done
+    } else {
+        Exit::Refused
+    })
+}
+
 fn run_inspect(args: &InspectArgs, context: &Context) -> Result<Exit, Failure> {
-    let mut options = Options::default();
-    (options.min_sdk, options.max_sdk) = (args.range.min_sdk, args.range.max_sdk);
+    let mut options = args.range.options();
     if let Some(path) = &args.v4_signature {
         let idsig = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
         options.v4_signature = Some(idsig);
@@ -92,11 +132,15 @@ pub(crate) fn inspect(path: &Path, options: &Options) -> Result<Inspection, Fail
     } else {
         bonafide_artifact::inspect(&open(path)?, options)
     };
-    inspected.map_err(|error| match error {
+    inspected.map_err(|error| unreadable(path, error))
+}
+
+fn unreadable(path: &Path, error: Unreadable) -> Failure {
+    match error {
         Unreadable::Io(error) => Failure::file(path, &error),
         Unreadable::NotAnArchive => Failure::usage(format!("{}: {error}", path.display()))
             .hint("an app file is an .apk, .aab, .apks, .xapk or .ipa"),
-    })
+    }
 }
 
 fn open(path: &Path) -> Result<FileSource, Failure> {

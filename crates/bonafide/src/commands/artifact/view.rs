@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 use bonafide_artifact::{
-    ApiRange, Finding, Inspection, IosFacts, Kind, LATEST_API, ProfileKind, Severity, Sha256Digest,
-    SignedRange, Verdict,
+    ApiRange, Difference, EntryChange, Finding, Inspection, IosFacts, Kind, LATEST_API,
+    ProfileKind, Severity, Sha256Digest, SignedRange, Verdict,
 };
 
 use crate::render::printable;
@@ -24,6 +24,50 @@ pub(crate) fn describe(name: &str, inspection: &Inspection) -> String {
     lines.extend(findings(inspection.findings()));
     lines.push(String::new());
     lines.push(advice(name, inspection));
+    lines.join("\n")
+}
+
+/// What differs between two artifacts.
+pub(crate) fn compare(difference: &Difference) -> String {
+    const SHOWN: usize = 60;
+    if difference.identical {
+        return format!("{GREEN}the same file{GREEN:#}, byte for byte");
+    }
+    let mut lines = vec![format!("{YELLOW}different{YELLOW:#}")];
+    for fact in &difference.facts {
+        lines.push(format!("  {BOLD}{}{BOLD:#}", fact.what));
+        lines.push(format!("    {}", printable(&fact.first)));
+        lines.push(format!("    {}", printable(&fact.second)));
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "{BOLD}Entries{BOLD:#}: {} the same, {} not",
+        difference.same_entries,
+        difference.entries.len()
+    ));
+    for entry in difference.entries.iter().take(SHOWN) {
+        let (style, word) = match entry.change {
+            EntryChange::Removed => (RED, "only in the first "),
+            EntryChange::Added => (GREEN, "only in the second"),
+            EntryChange::Content => (YELLOW, "other content     "),
+            EntryChange::Packing => (DIM, "packed differently"),
+        };
+        lines.push(format!(
+            "  {style}{word}{style:#}  {}",
+            printable(&entry.name)
+        ));
+    }
+    if difference.entries.len() > SHOWN {
+        lines.push(format!(
+            "  … and {} more (all with --output json)",
+            difference.entries.len() - SHOWN
+        ));
+    }
+    if difference.entries.is_empty() {
+        lines.push(
+            "  The entries agree: the difference is in signatures, order or padding.".to_owned(),
+        );
+    }
     lines.join("\n")
 }
 
