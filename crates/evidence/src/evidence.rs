@@ -27,8 +27,9 @@ pub fn verify(evidence: &Evidence<'_>, context: &Context<'_>) -> Result<Facts, R
     verify_with_memory(evidence, context, &NoMemory)
 }
 
-/// The same, cheaper where the memory knows the authorities. The outcome is the same by construction:
-/// only signatures are remembered, and whether a signature verifies never changes.
+/// The same, cheaper where the memory knows the authorities: only signatures are remembered, and whether a
+/// signature verifies never changes. Time, anchors and revocations are asked anew each time, so a memory can be
+/// shared between accounts; what it can never do is accept more.
 pub fn verify_with_memory(
     evidence: &Evidence<'_>,
     context: &Context<'_>,
