@@ -8,8 +8,8 @@ use bonafide_evidence::{Facts, Grant};
 use bonafide_wire::admin::DeviceView;
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{
-    ATTESTATION_BODY, AttestationPayload, AttestationReply, AttestationRequest, ChallengePurpose,
-    MOST_ITEMS, SealedReply, reply_info,
+    AttestationPayload, AttestationReply, AttestationRequest, ChallengePurpose, MOST_ITEMS,
+    SealedReply, SecretJson, SecretOutcome, TokenOutcome, reply_info,
 };
 use bonafide_wire::ids::{AccountId, AppId, DeviceId};
 use bonafide_wire::proof::{Purpose, device_id};
@@ -192,8 +192,7 @@ impl Asking<'_> {
             tokens: core::mem::take(&mut released.tokens),
             secrets: core::mem::take(&mut released.secrets),
         };
-        // Large enough that it never grows: a buffer that moves leaves secrets behind.
-        let mut plaintext = Zeroizing::new(Vec::with_capacity(REPLY_CAPACITY));
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(most_bytes(&reply)));
         serde_json::to_writer(&mut *plaintext, &reply)?;
         let key = &self.payload.response_key;
         let sealed = seal::seal(
@@ -239,5 +238,22 @@ impl Asking<'_> {
     }
 }
 
-/// Room for 16 tokens of 1 KiB, and for what is asked for most: a secret or two of 8 KiB.
-const REPLY_CAPACITY: usize = ATTESTATION_BODY;
+/// The most that a reply can have as JSON: its buffer must never grow, because one that moves leaves secrets
+/// behind. JSON writes at most six bytes for one.
+fn most_bytes(reply: &AttestationReply) -> usize {
+    const MEMBERS: usize = 1024;
+    let value = |value: &SecretJson| value.0.expose().len().saturating_mul(6);
+    let tokens = reply.tokens.iter().map(|outcome| match outcome {
+        TokenOutcome::Issued { token, .. } => value(token),
+        TokenOutcome::Withheld { .. } => 0,
+    });
+    let secrets = reply.secrets.iter().map(|outcome| match outcome {
+        SecretOutcome::Released { value: text, .. } => value(text),
+        SecretOutcome::Withheld { .. } => 0,
+    });
+    let ticket = reply.ticket.as_slice().len().saturating_mul(2);
+    tokens
+        .chain(secrets)
+        .map(|bytes| bytes.saturating_add(MEMBERS))
+        .fold(ticket.saturating_add(MEMBERS), usize::saturating_add)
+}
