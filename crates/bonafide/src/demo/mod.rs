@@ -33,7 +33,9 @@ const ABOUT: &str = "The story of \"Strengthening OAuth2 for Mobile\", told by t
 #[command(
     long_about = "Tells the story of a mobile app whose client secret exists only on attested instances: starts a \
         service, a stand-in for Google and a virtual phone with the Books app, all on loopback and in a temporary \
-        directory, and plays set-up, login, attacks and changes over the air. Needs no network and no state.",
+        directory, and plays set-up, login, attacks and changes over the air. Needs no network and no state.\n\n\
+        With `--output json` each step is one line (`step`, `title`, `as_told`, `code` where one decided, `took_ms`, \
+        `lines`), and the last line is a summary that names the steps that came out otherwise.",
     after_long_help = "Examples:\n  bonafide demo\n  bonafide demo --once\n  bonafide demo --once --output json"
 )]
 pub(crate) struct Args {
