@@ -5,6 +5,7 @@
     reason = "a test that is wrong about its own data should fail loudly"
 )]
 
+mod audited;
 mod authz;
 mod devices;
 mod foreign_input;
