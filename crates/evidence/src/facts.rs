@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Reject;
-use crate::android::{AnchorKind, KeyFacts};
+use crate::android::{AnchorKind, KeyFacts, RevocationList};
 use crate::apple::{AppAttestFacts, Environment};
 use crate::play::{PlayFacts, VerdictOrigin};
 
@@ -46,6 +46,17 @@ impl Facts {
                     || facts.environment == Environment::Development
             }
             Self::AndroidKey(facts) => facts.anchor == AnchorKind::Development,
+        }
+    }
+
+    /// Whether a certificate behind the evidence is listed now; only Android's platform has such a list.
+    pub fn is_revoked(&self, revocations: &RevocationList) -> bool {
+        match self {
+            Self::AndroidKey(facts) => facts
+                .serials
+                .iter()
+                .any(|serial| revocations.contains(serial)),
+            Self::AppAttest(_) | Self::PlayIntegrity(_) => false,
         }
     }
 

@@ -670,6 +670,28 @@ fn a_memory_answers_as_no_memory_does() {
     }
 }
 
+/// An account may trust, for development, a key that stands in the middle of other people's chains.
+#[test]
+fn a_shared_memory_takes_nothing_from_an_account_whose_anchors_differ() {
+    let memory = RecentAuthorities::with_capacity(16);
+    let blueprint = Blueprint::remote();
+    let mut chain = blueprint.mint();
+    chain.pop();
+    let evidence = Evidence::AndroidKey { chain: &chain };
+    let ours = Question::new(&blueprint, &chain);
+    let mut theirs = Question::new(&blueprint, &chain);
+    theirs.anchors = Anchors::none()
+        .with_development(&chain[chain.len() - 1])
+        .unwrap();
+    for question in [&theirs, &ours, &theirs, &ours] {
+        let known = verify_with_memory(&evidence, &question.context(), &memory);
+        let unknown = verify_with_memory(&evidence, &question.context(), &NoMemory);
+        assert!(!memory.is_empty());
+        assert_eq!(known, unknown);
+    }
+    assert!(verify_with_memory(&evidence, &ours.context(), &memory).is_ok());
+}
+
 #[test]
 fn a_memory_keeps_what_is_proven_and_forgets_the_oldest() {
     let memory = RecentAuthorities::with_capacity(2);

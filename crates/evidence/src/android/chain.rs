@@ -18,7 +18,7 @@ use super::{
     MAX_CERTIFICATES, MAX_CHAIN_BYTES, Provisioning, RevocationList, SecurityLevel,
 };
 use crate::anchors::software_root;
-use crate::{Context, ExpectedChallenge, Octets, Reject, UnixTime};
+use crate::{Context, ExpectedChallenge, Octets, Reject, Sha256Digest, UnixTime};
 
 /// Leaf, attestation certificate, one above: no shape has fewer.
 const FEWEST_CERTIFICATES: usize = 3;
@@ -84,8 +84,14 @@ fn prove(
     anchors: &Anchors,
     memory: &dyn AuthorityMemory,
 ) -> Result<Arc<ProvenAuthorities>, Reject> {
+    // Where a chain ends depends on the anchors it was proven for: another account may trust a key in the
+    // middle of a chain that came without its root. What ends at a key that is none of ours is proven anew.
+    let remembered = |identity: &Sha256Digest| {
+        let proven = memory.find(identity)?;
+        anchors.find(&proven.root).is_some().then_some(proven)
+    };
     let whole = identity(upper);
-    if let Some(proven) = memory.find(&whole) {
+    if let Some(proven) = remembered(&whole) {
         return Ok(proven);
     }
     let parsed: Vec<Certificate<'_>> = upper
@@ -99,7 +105,7 @@ fn prove(
         return Err(Reject::ChainTooShort);
     };
     let shared_identity = identity(shared_der);
-    let proven = match memory.find(&shared_identity) {
+    let proven = match remembered(&shared_identity) {
         Some(proven) => proven,
         None => Arc::new(prove_shared(shared, anchors)?),
     };

@@ -122,6 +122,10 @@ where
         payload: request.payload.as_slice(),
     };
     proof::verify(&signed, &request.proof, point)?;
+    // A certificate that was listed after the enrolment ends it. Enrolling again says why, or brings newer ones.
+    if ticket.facts.is_revoked(&service.revocations()) {
+        return Err(AppError::TicketExpired);
+    }
     let device = device_id(account.id, point);
     let payload = parse(request.payload.as_slice())?;
     check_shape(&payload)?;

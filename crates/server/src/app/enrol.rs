@@ -103,7 +103,10 @@ fn rejected(
         support_id: view.support_id.clone(),
         findings: judge::told(account, &view),
     };
-    service.record(account.id, view);
+    service.recorder.record_stranger(VerdictRecord {
+        account: account.id.clone(),
+        verdict: view,
+    });
     error
 }
 

@@ -1,6 +1,7 @@
 //! Verdicts on their way to the store, through a bounded queue: recording never slows an answer down.
 //!
-//! When the store is slower than the verdicts, the newest are dropped and counted; the count is logged.
+//! When the store is slower than the verdicts, the newest are dropped and counted; the count is logged. Of those
+//! about evidence that did not authenticate, only so many a minute are kept.
 //! Who reads verdicts waits a moment for those that are under way on this node, so that an operator finds
 //! what a user has just been told. Audit rows never take this way, they are written before the answer leaves.
 
@@ -15,6 +16,9 @@ use crate::tasks::StopSignal;
 
 const QUEUE: usize = 4096;
 const BATCH: usize = 256;
+/// Most verdicts a minute about evidence that did not authenticate. Anybody who reaches the listener makes those
+/// for the price of a request, so they must neither fill the disk nor crowd out verdicts about devices.
+const STRANGERS: u32 = 60;
 /// Longest that a reader waits; the store may be slow, and an old answer is better than none.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
@@ -25,6 +29,8 @@ pub struct Recorder {
     /// Taken by the one task that drains it, given back when that task is started again.
     receiver: Mutex<Option<mpsc::Receiver<VerdictRecord>>>,
     dropped: AtomicU64,
+    /// A minute, and how many strangers came in it.
+    strangers: Mutex<(i64, u32)>,
     /// How many were queued, and how many of them have left the queue, since the start.
     queued: AtomicU64,
     done: watch::Sender<u64>,
@@ -37,6 +43,7 @@ impl Default for Recorder {
             sender,
             receiver: Mutex::new(Some(receiver)),
             dropped: AtomicU64::new(0),
+            strangers: Mutex::new((i64::MIN, 0)),
             queued: AtomicU64::new(0),
             done: watch::Sender::new(0),
         }
@@ -49,13 +56,39 @@ impl Recorder {
         if self.sender.try_send(record).is_ok() {
             self.queued.fetch_add(1, Ordering::SeqCst);
         } else {
-            let dropped = self
-                .dropped
-                .fetch_add(1, Ordering::Relaxed)
-                .saturating_add(1);
-            if dropped.is_power_of_two() {
-                tracing::error!(dropped, "verdicts were not recorded: the store is too slow");
-            }
+            self.count_dropped();
+        }
+    }
+
+    /// Queues a verdict about evidence that did not authenticate, unless there were many in this minute.
+    pub fn record_stranger(&self, record: VerdictRecord) {
+        if self.admits_stranger(record.verdict.at) {
+            self.record(record);
+        } else {
+            self.count_dropped();
+        }
+    }
+
+    fn admits_stranger(&self, now: i64) -> bool {
+        let minute = now.div_euclid(60);
+        let mut strangers = self
+            .strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if strangers.0 != minute {
+            *strangers = (minute, 0);
+        }
+        strangers.1 = strangers.1.saturating_add(1);
+        strangers.1 <= STRANGERS
+    }
+
+    fn count_dropped(&self) {
+        let dropped = self
+            .dropped
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1);
+        if dropped.is_power_of_two() {
+            tracing::error!(dropped, "verdicts were not recorded: too many came");
         }
     }
 

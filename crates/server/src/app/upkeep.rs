@@ -36,8 +36,9 @@ pub async fn once(service: &Service) -> Result<(), AppError> {
         .filter(|(_, account)| is_due(account, now))
         .map(|(id, _)| id.clone())
         .collect();
+    let mut first_failure = Ok(());
     for id in due {
-        service
+        let step = service
             .commit(|configuration| {
                 let account = account_of(configuration, &id)?;
                 let step = next_step(service, &id, account, now)?;
@@ -55,9 +56,14 @@ pub async fn once(service: &Service) -> Result<(), AppError> {
                     answer: (),
                 })
             })
-            .await?;
+            .await;
+        // One account's trouble must not let other accounts' metadata expire.
+        if let Err(error) = &step {
+            tracing::error!(account = %id, %error, "upkeep of an account failed");
+        }
+        first_failure = first_failure.and(step);
     }
-    Ok(())
+    first_failure
 }
 
 /// Forgets what has expired.

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bonafide_server::store::Store;
+use bonafide_evidence::android::RevocationList;
+use bonafide_server::store::{Store, Window};
 use bonafide_simulator::KeyKind;
 use bonafide_simulator::apk::SigningKey;
 use bonafide_wire::admin::OverrideKind;
@@ -30,6 +31,32 @@ async fn enrolled(world: &World) -> Instance {
 
 async fn refused(world: &World, request: &AttestationRequest) -> Problem {
     problem(world.post("attestations", request).await).await
+}
+
+#[tokio::test]
+async fn a_ticket_ends_when_a_certificate_behind_it_is_listed() {
+    let world = World::new().await;
+    let mut phone = enrolled(&world).await;
+    world.attest(&mut phone).await;
+    world.service.recorder().settled().await;
+    let window = Window {
+        after: None,
+        limit: 1,
+    };
+    let verdicts = world.service.store().verdicts(&world.account, window);
+    let facts = verdicts.await.unwrap().items[0].facts.clone();
+    let serials = facts["serials"].as_array().unwrap();
+    let listed = serials.last().unwrap().as_str().unwrap();
+    let list = format!(r#"{{"entries": {{"{listed}": {{"status": "REVOKED"}}}}}}"#);
+    let list = RevocationList::parse(list.as_bytes()).unwrap();
+    world.service.replace_revocations(list);
+    let (payload, _) = world.asking(&phone).await;
+    let request = world.signed(&phone, &payload);
+    let told = refused(&world, &request).await;
+    assert_eq!(told.code, ProblemCode::TicketExpired);
+    let request = world.enrolment(&mut phone).await;
+    let told = problem(world.post("enrolments", &request).await).await;
+    assert_eq!(told.code, ProblemCode::EvidenceRejected);
 }
 
 #[tokio::test]

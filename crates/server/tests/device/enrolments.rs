@@ -240,6 +240,33 @@ async fn development_evidence_is_refused_where_the_policy_does_not_accept_it() {
     assert_eq!(told.findings, Some(vec!["development-evidence".to_owned()]));
 }
 
+/// Garbage costs its sender nothing, not even a challenge, so it must not cost us a row each time.
+#[tokio::test]
+async fn a_flood_of_evidence_that_does_not_authenticate_leaves_few_rows() {
+    let world = World::new().await;
+    let mut phone = world.genuine();
+    let good = world.enrolment(&mut phone).await;
+    let garbage = altered(&world, &phone, &good, |payload| {
+        let bonafide_wire::device::PlatformEvidence::AndroidKey { chain } = &mut payload.evidence;
+        *chain = Vec::new();
+    });
+    for _ in 0..100 {
+        let told = code(&world, &garbage).await;
+        assert_eq!(told, ProblemCode::EvidenceRejected);
+    }
+    world.enrol(&mut phone).await;
+    world.service.recorder().settled().await;
+    let window = Window {
+        after: None,
+        limit: 200,
+    };
+    let rows = world.service.store().verdicts(&world.account, window);
+    let rows = rows.await.unwrap().items;
+    let rejected = rows.iter().filter(|row| row.outcome == "rejected");
+    assert_eq!(rejected.count(), 60);
+    assert_eq!(rows[0].outcome, "allow");
+}
+
 #[tokio::test]
 async fn overrides_and_revocations_count_at_once() {
     let world = World::new().await;

@@ -1,9 +1,11 @@
 //! What ages is renewed in time: signing keys and trust metadata, by a clock that is turned by hand.
 
-use bonafide_server::app::upkeep;
+use bonafide_server::app::{new_account, upkeep};
 use bonafide_server::config::SigningKeyState;
+use bonafide_server::store::{Expectation, ObjectKey, ObjectKind, Write};
 use bonafide_trust::TrustedSet;
 use bonafide_wire::envelope::key_id;
+use bonafide_wire::ids::AccountId;
 
 use crate::world::{World, bytes_of};
 
@@ -58,4 +60,36 @@ async fn trust_metadata_are_signed_anew_long_before_they_expire() {
             upkeep::once(&world.service).await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn one_accounts_trouble_does_not_end_the_upkeep_of_others() {
+    let world = World::new().await;
+    let trust_version = || {
+        let snapshot = world.service.snapshot();
+        snapshot
+            .account(&world.account)
+            .unwrap()
+            .config
+            .trust
+            .version
+    };
+    // Comes first in every round, and its trust keys cannot be opened: they are another account's.
+    let broken = AccountId::parse("aaa").unwrap();
+    let order = new_account::NewAccountOrder {
+        id: &broken,
+        name: "Broken",
+        author: "test",
+        now: world.now(),
+    };
+    let mut writes = new_account::writes_for(world.service.keys(), &order).unwrap();
+    let snapshot = world.service.snapshot();
+    let foreign = &snapshot.account(&world.account).unwrap().config.trust_keys;
+    let key = ObjectKey::only(&broken, ObjectKind::TrustKeys);
+    writes.push(Write::put(key, Expectation::Any, foreign).unwrap());
+    world.write(writes).await;
+    let before = trust_version();
+    world.advance(7 * DAY);
+    assert!(upkeep::once(&world.service).await.is_err());
+    assert_eq!(trust_version(), before + 1);
 }
