@@ -1,5 +1,7 @@
 //! Request bodies: bounded, JSON, strict; and what a path or a reply looks like on every route.
 
+use core::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -34,6 +36,10 @@ where
     }
 }
 
+/// A body must be here within this time. It holds one of the listener's places meanwhile, so whoever sends a
+/// byte now and then must not hold it for long.
+const BODY_TIME: Duration = Duration::from_secs(5);
+
 /// Reads a body up to a limit.
 pub async fn read_body(
     headers: &HeaderMap,
@@ -53,7 +59,16 @@ pub async fn read_body(
     if announced.is_some_and(|length| usize::try_from(length).map_or(true, |l| l > most)) {
         return Err(too_large());
     }
-    axum::body::to_bytes(body, most).await.map_err(|error| {
+    let read = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, most));
+    let read = read.await.map_err(|_| {
+        Failure::from(
+            Problem::new(ProblemCode::MalformedRequest).with_detail(format!(
+                "the body was not here within {} s",
+                BODY_TIME.as_secs()
+            )),
+        )
+    })?;
+    read.map_err(|error| {
         let cut = std::error::Error::source(&error)
             .and_then(|source| source.downcast_ref::<http_body_util::LengthLimitError>())
             .is_some();
@@ -179,5 +194,19 @@ impl<T: Serialize> IntoResponse for Fresh<T> {
                 .into_response(),
             Err(error) => Failure::from(AppError::from(error)).into_response(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_given_up() {
+        let endless = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+        let refused = read_body(&HeaderMap::new(), Body::from_stream(endless), 16)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.into_response().status(), 400);
     }
 }

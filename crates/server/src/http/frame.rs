@@ -17,6 +17,8 @@ use tokio::sync::Semaphore;
 
 use super::problem::{Failure, finish};
 
+/// Answered whatever the load.
+const PROBES: [&str; 2] = ["/livez", "/readyz"];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Limits of one listener.
@@ -111,6 +113,10 @@ async fn framed(State(frame): State<Frame>, request: Request, next: Next) -> Res
 }
 
 async fn limited(frame: &Frame, request: Request, next: Next) -> Response {
+    // Probes take no place: an orchestrator that restarts a busy node helps whoever made it busy.
+    if PROBES.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
     let Ok(_place) = frame.0.places.try_acquire() else {
         return overloaded("too many requests at the same time").into_response();
     };
@@ -128,4 +134,36 @@ fn overloaded(why: &str) -> Failure {
 
 fn request_id() -> String {
     format!("req_{}", uuid::Uuid::now_v7().simple())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn probes_are_answered_when_every_place_is_taken() {
+        let full = Limits {
+            concurrency: 0,
+            ..Limits::default()
+        };
+        let routes = Router::new()
+            .route("/livez", get(|| async {}))
+            .route("/readyz", get(|| async {}))
+            .route("/other", get(|| async {}));
+        let app = Frame::new("test", &full).around(routes, ());
+        for (path, status) in [
+            ("/livez", StatusCode::OK),
+            ("/readyz", StatusCode::OK),
+            ("/other", StatusCode::SERVICE_UNAVAILABLE),
+        ] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let response = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+        }
+    }
 }
