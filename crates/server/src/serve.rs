@@ -119,6 +119,11 @@ pub enum StartError {
     /// The revocation list cannot be used.
     #[error("the revocation list cannot be used: {0}")]
     RevocationList(String),
+    /// An account's trust keys cannot be opened.
+    #[error(
+        "the trust keys of account {0} are sealed under a key that is not in the master key file: put its line back, below the others"
+    )]
+    TrustKeys(AccountId),
     /// The master key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -168,6 +173,11 @@ impl Server {
         let (device_addr, admin_addr) = (address_of(&device)?, address_of(&admin)?);
         let public_url = public_url(&options, device_addr)?;
         let service = open(&options, public_url.clone()).await?;
+        if options.revocation_list.is_none() {
+            tracing::warn!(
+                "no revocation list: evidence of leaked attestation keys is not refused"
+            );
+        }
         if let Some(path) = &options.revocation_list {
             background::load_revocations(&service, path)
                 .await
@@ -270,7 +280,8 @@ fn bound(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::T
     builder
         .http2()
         .timer(hyper_util::rt::TokioTimer::new())
-        .max_concurrent_streams(64)
+        // A phone has one request under way, seldom two; each may hold one of the listener's places.
+        .max_concurrent_streams(8)
         .max_header_list_size(32 * 1024)
         .keep_alive_interval(Some(Duration::from_secs(20)));
 }
@@ -331,7 +342,13 @@ async fn open(options: &ServeOptions, public_url: String) -> Result<Arc<Service>
     let keys = Keys::new(&MasterKeys::load(&key_file, missing)?)?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&database)?);
     let settings = Settings { public_url };
-    Ok(Service::open(store, keys, options.clock.clone(), settings).await?)
+    let service = Service::open(store, keys, options.clock.clone(), settings).await?;
+    // At start, not at the first change: by then the old line of the master key file may be gone for good.
+    for (id, account) in &service.snapshot().configuration.accounts {
+        let opened = service.keys().check_trust_keys(id, &account.trust_keys);
+        opened.map_err(|_| StartError::TrustKeys(id.clone()))?;
+    }
+    Ok(service)
 }
 
 fn make_private_directory(path: &std::path::Path) -> std::io::Result<()> {

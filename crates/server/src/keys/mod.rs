@@ -189,6 +189,14 @@ impl Keys {
         signing::SigningPair::from_pkcs8(&private)?.sign(message)
     }
 
+    /// Whether an account's trust keys open: without them its apps can never be told anything again.
+    pub fn check_trust_keys(&self, account: &AccountId, keys: &TrustKeys) -> Result<(), KeyError> {
+        for (role, key) in [("root", &keys.root), ("bundle", &keys.bundle)] {
+            self.open(&Label::trust_key(account, role), &key.sealed)?;
+        }
+        Ok(())
+    }
+
     /// Opens a key that signs attestation tokens. Using it needs a Grant.
     pub fn open_signing_key(
         &self,
@@ -207,5 +215,21 @@ impl Keys {
 
     fn open(&self, label: &Label, sealed: &SealedBytes) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         self.0.at_rest.open(label, sealed.0.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trust_keys_that_no_line_of_the_master_key_file_opens_are_noticed() {
+        let fresh = || Keys::new(&MasterKeys::generate().unwrap()).unwrap();
+        let (ours, other) = (fresh(), fresh());
+        let account = AccountId::parse("acme").unwrap();
+        let trust = ours.generate_trust_keys(&account).unwrap();
+        ours.check_trust_keys(&account, &trust).unwrap();
+        let refused = other.check_trust_keys(&account, &trust).unwrap_err();
+        assert!(matches!(refused, KeyError::Unopenable), "{refused}");
     }
 }
