@@ -180,13 +180,7 @@ impl Asking<'_> {
     ) -> Result<Attestation, AppError> {
         let standing = self.first_allow(service, app.as_ref()).await?;
         let mut released = release::all(service, &self, grant, app).await?;
-        let ticket = Ticket {
-            issued_at: self.now,
-            standing,
-            mark,
-            facts: self.ticket.facts,
-            enrolled_at: self.ticket.enrolled_at,
-        };
+        let ticket = self.ticket.next(self.now, standing, mark);
         let reply = AttestationReply {
             device_id: self.device,
             ticket: Base64Url(ticket.seal(service.keys(), self.account.id)?),

@@ -130,7 +130,7 @@ impl Candidate<'_> {
             return self.admit(service, app, view, mark).await;
         }
         let refused = judge::refused(&account, &view, &self.device);
-        let ticket = self.ticket(Standing::Refused, mark);
+        let ticket = self.ticket(Standing::Refused, mark)?;
         self.refuse(service, refused, view, Some(ticket)).await
     }
 
@@ -141,7 +141,7 @@ impl Candidate<'_> {
         view: VerdictView,
         mark: u32,
     ) -> Result<Enrolment, AppError> {
-        let ticket = self.ticket(Standing::Enrolled, mark);
+        let ticket = self.ticket(Standing::Enrolled, mark)?;
         let sealed = ticket.seal(service.keys(), self.account.id)?;
         let device = DeviceView {
             device_id: self.device.clone(),
@@ -184,14 +184,8 @@ impl Candidate<'_> {
         Ok(Enrolment::Refused(Box::new(refused)))
     }
 
-    fn ticket(&self, standing: Standing, mark: u32) -> Ticket {
-        Ticket {
-            facts: self.facts.clone(),
-            enrolled_at: self.now,
-            issued_at: self.now,
-            standing,
-            mark,
-        }
+    fn ticket(&self, standing: Standing, mark: u32) -> Result<Ticket, AppError> {
+        Ticket::first(self.facts.clone(), self.now, standing, mark)
     }
 }
 
