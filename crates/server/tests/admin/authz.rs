@@ -83,7 +83,8 @@ async fn every_route_refuses_strangers() {
     let harness = Harness::start().await;
     let credential = harness.root.clone();
     let other = harness.admin().await.bearer;
-    let damaged = format!("{}A", &other[..other.len() - 1]);
+    let last = if other.ends_with('A') { 'E' } else { 'A' };
+    let damaged = format!("{}{last}", &other[..other.len() - 1]);
     for operation in operations() {
         let path = format!("/admin/v1{}", operation.path_in("acme"));
         let strangers = [
