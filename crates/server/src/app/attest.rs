@@ -167,6 +167,18 @@ fn check_shape(payload: &AttestationPayload) -> Result<(), AppError> {
             return Err(judge::malformed(pointer, "must have 32 bytes"));
         }
     }
+    refuse_repeated("tokens", &payload.tokens)?;
+    refuse_repeated("secrets", &payload.secrets)
+}
+
+/// One wish, one outcome: what is asked for twice would be signed or logged twice.
+fn refuse_repeated<T: PartialEq>(name: &str, wishes: &[T]) -> Result<(), AppError> {
+    for (index, wish) in wishes.iter().enumerate() {
+        if wishes.iter().take(index).any(|earlier| earlier == wish) {
+            let pointer = format!("/payload/{name}/{index}");
+            return Err(judge::malformed(pointer, "is wished for already"));
+        }
+    }
     Ok(())
 }
 

@@ -259,16 +259,6 @@ async fn each_broken_rule_of_a_request_has_its_code() {
             ProblemCode::ResponseKeyInvalid,
         ),
         (
-            "too many tokens",
-            Box::new(|payload| payload.tokens = vec![payload.tokens[0].clone(); 17]),
-            ProblemCode::MalformedRequest,
-        ),
-        (
-            "too many secrets",
-            Box::new(|payload| payload.secrets = vec![payload.secrets[0].clone(); 17]),
-            ProblemCode::MalformedRequest,
-        ),
-        (
             "a binding that is no digest",
             Box::new(|payload| payload.tokens[0].binding = Some(Base64Url(vec![0; 20]))),
             ProblemCode::MalformedRequest,
@@ -287,6 +277,37 @@ async fn each_broken_rule_of_a_request_has_its_code() {
         refused(&world, &request).await.code,
         ProblemCode::ChallengeExpired
     );
+}
+
+#[tokio::test]
+async fn wishes_have_bounds_and_are_made_once() {
+    let world = World::new().await;
+    let phone = enrolled(&world).await;
+    let cases: Vec<(&str, Break)> = vec![
+        (
+            "too many tokens",
+            Box::new(|payload| payload.tokens = vec![payload.tokens[0].clone(); 17]),
+        ),
+        (
+            "too many secrets",
+            Box::new(|payload| payload.secrets = vec![payload.secrets[0].clone(); 17]),
+        ),
+        (
+            "a token wished for twice",
+            Box::new(|payload| payload.tokens.push(payload.tokens[0].clone())),
+        ),
+        (
+            "a secret wished for twice",
+            Box::new(|payload| payload.secrets.push(payload.secrets[0].clone())),
+        ),
+    ];
+    for (what, alter) in cases {
+        let (mut payload, _) = world.asking(&phone).await;
+        alter(&mut payload);
+        let request = world.signed(&phone, &payload);
+        let code = refused(&world, &request).await.code;
+        assert_eq!(code, ProblemCode::MalformedRequest, "{what}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! Each verb has a savepoint of its own, so one verb's conflict undoes that verb only. Callers hear back after
 //! the commit; where the commit fails, every verb of the group hears `Unavailable` and none of it is there.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -13,10 +13,12 @@ use crate::store::{StoreError, StoreFuture};
 
 /// Most verbs of one transaction: bounds how long the first one waits for the last.
 const GROUP: usize = 512;
+/// Most verbs that wait: with a disk that hangs, more are refused at once instead of filling memory.
+const MOST_WAITING: usize = 8 * GROUP;
 
 /// The way to the writer thread. Dropping it lets the thread finish what waits, and waits for that.
 pub(super) struct Writer {
-    verbs: Option<Sender<Box<dyn Verb>>>,
+    verbs: Option<SyncSender<Box<dyn Verb>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,7 +71,7 @@ where
 impl Writer {
     /// Starts the thread on this connection.
     pub(super) fn start(mut connection: Connection) -> Result<Self, StoreError> {
-        let (verbs, waiting) = channel();
+        let (verbs, waiting) = sync_channel(MOST_WAITING);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || write_groups(&mut connection, &waiting))
@@ -92,10 +94,13 @@ impl Writer {
             outcome: None,
             caller,
         });
-        let sent = self.verbs.as_ref().map(|verbs| verbs.send(verb));
+        let sent = self.verbs.as_ref().map(|verbs| verbs.try_send(verb));
         Box::pin(async move {
             match sent {
                 Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(stopped())),
+                Some(Err(TrySendError::Full(_))) => Err(StoreError::Unavailable(
+                    "too many writes are waiting".to_owned(),
+                )),
                 _ => Err(stopped()),
             }
         })
@@ -150,4 +155,32 @@ fn commit_group(connection: &Connection, group: &mut [Box<dyn Verb>]) -> Result<
         execute("RELEASE verb")?;
     }
     execute("COMMIT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_fit_the_queue_is_refused_and_what_waits_is_written() {
+        let writer = Writer::start(Connection::open_in_memory().unwrap()).unwrap();
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let (began, beginning) = std::sync::mpsc::channel();
+        let stuck = writer.write(move |_| {
+            began.send(()).unwrap();
+            gate.recv().ok();
+            Ok(())
+        });
+        beginning.recv().unwrap();
+        let waiting: Vec<_> = (0..MOST_WAITING)
+            .map(|_| writer.write(|_| Ok(())))
+            .collect();
+        let refused = writer.write(|_| Ok(())).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+        drop(go);
+        stuck.await.unwrap();
+        for written in waiting {
+            written.await.unwrap();
+        }
+    }
 }
