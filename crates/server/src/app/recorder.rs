@@ -6,9 +6,11 @@
 //! what a user has just been told. Audit rows never take this way, they are written before the answer leaves.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use bonafide_wire::ids::AccountId;
 use tokio::sync::{mpsc, watch};
 
 use crate::store::{Store, VerdictRecord};
@@ -18,6 +20,7 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 256;
 /// Most verdicts a minute about evidence that did not authenticate. Anybody who reaches the listener makes those
 /// for the price of a request, so they must neither fill the disk nor crowd out verdicts about devices.
+/// Counted for each account, so that a flood on one hides nothing of another.
 const STRANGERS: u32 = 60;
 /// Longest that a reader waits; the store may be slow, and an old answer is better than none.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -29,8 +32,8 @@ pub struct Recorder {
     /// Taken by the one task that drains it, given back when that task is started again.
     receiver: Mutex<Option<mpsc::Receiver<VerdictRecord>>>,
     dropped: AtomicU64,
-    /// A minute, and how many strangers came in it.
-    strangers: Mutex<(i64, u32)>,
+    /// A minute, and how many strangers came to which account in it.
+    strangers: Mutex<(i64, BTreeMap<AccountId, u32>)>,
     /// How many were queued, and how many of them have left the queue, since the start.
     queued: AtomicU64,
     done: watch::Sender<u64>,
@@ -43,7 +46,7 @@ impl Default for Recorder {
             sender,
             receiver: Mutex::new(Some(receiver)),
             dropped: AtomicU64::new(0),
-            strangers: Mutex::new((i64::MIN, 0)),
+            strangers: Mutex::new((i64::MIN, BTreeMap::new())),
             queued: AtomicU64::new(0),
             done: watch::Sender::new(0),
         }
@@ -62,24 +65,25 @@ impl Recorder {
 
     /// Queues a verdict about evidence that did not authenticate, unless there were many in this minute.
     pub fn record_stranger(&self, record: VerdictRecord) {
-        if self.admits_stranger(record.verdict.at) {
+        if self.admits_stranger(&record.account, record.verdict.at) {
             self.record(record);
         } else {
             self.count_dropped();
         }
     }
 
-    fn admits_stranger(&self, now: i64) -> bool {
+    fn admits_stranger(&self, account: &AccountId, now: i64) -> bool {
         let minute = now.div_euclid(60);
         let mut strangers = self
             .strangers
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if strangers.0 != minute {
-            *strangers = (minute, 0);
+            *strangers = (minute, BTreeMap::new());
         }
-        strangers.1 = strangers.1.saturating_add(1);
-        strangers.1 <= STRANGERS
+        let seen = strangers.1.entry(account.clone()).or_default();
+        *seen = seen.saturating_add(1);
+        *seen <= STRANGERS
     }
 
     fn count_dropped(&self) {
@@ -148,5 +152,22 @@ struct Borrowed<'a> {
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         *self.recorder.lock() = self.receiver.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_are_counted_for_each_account_and_each_minute() {
+        let recorder = Recorder::default();
+        let account = |name: &str| AccountId::parse(name).unwrap();
+        let (flooded, quiet) = (account("flooded"), account("quiet"));
+        let admitted = (0..100).filter(|_| recorder.admits_stranger(&flooded, 0));
+        assert_eq!(admitted.count(), 60);
+        assert!(recorder.admits_stranger(&quiet, 59));
+        assert!(!recorder.admits_stranger(&flooded, 59));
+        assert!(recorder.admits_stranger(&flooded, 60));
     }
 }
