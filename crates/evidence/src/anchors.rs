@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
 
+use crate::Sha256Digest;
 use crate::x509::IssuerKey;
 
 const GOOGLE: [&[u8]; 2] = [
@@ -47,10 +48,17 @@ pub enum AnchorKind {
 pub(crate) struct Anchor {
     /// DER `SubjectPublicKeyInfo`.
     pub(crate) spki: Vec<u8>,
+    /// Its SHA-256, by which facts name it.
+    digest: Sha256Digest,
     pub(crate) kind: AnchorKind,
 }
 
 impl Anchor {
+    fn new(spki: Vec<u8>, kind: AnchorKind) -> Self {
+        let digest = Sha256Digest::of(&spki);
+        Self { spki, digest, kind }
+    }
+
     /// The key, where it can sign certificates.
     pub(crate) fn key(&self) -> Option<IssuerKey> {
         let (_, spki) = SubjectPublicKeyInfo::from_der(&self.spki).ok()?;
@@ -60,12 +68,7 @@ impl Anchor {
 
 impl fmt::Debug for Anchor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} anchor {}",
-            self.kind,
-            crate::Sha256Digest::of(&self.spki)
-        )
+        write!(f, "{:?} anchor {}", self.kind, self.digest)
     }
 }
 
@@ -87,10 +90,7 @@ pub enum AnchorError {
 impl Anchors {
     /// Google's two hardware attestation keys: RSA-4096 since 2016, P-384 since 2025.
     pub fn google() -> Self {
-        let pinned = |spki: &&[u8]| Anchor {
-            spki: spki.to_vec(),
-            kind: AnchorKind::Google,
-        };
+        let pinned = |spki: &&[u8]| Anchor::new(spki.to_vec(), AnchorKind::Google);
         Self(GOOGLE.iter().map(pinned).collect())
     }
 
@@ -105,10 +105,7 @@ impl Anchors {
     }
 
     fn apple(spki: &[u8]) -> Self {
-        Self(vec![Anchor {
-            spki: spki.to_vec(),
-            kind: AnchorKind::Apple,
-        }])
+        Self(vec![Anchor::new(spki.to_vec(), AnchorKind::Apple)])
     }
 
     /// Nothing is trusted yet.
@@ -135,9 +132,14 @@ impl Anchors {
             return Err(AnchorError::SoftwareRoot(name));
         }
         if self.find(&spki).is_none() {
-            self.0.push(Anchor { spki, kind });
+            self.0.push(Anchor::new(spki, kind));
         }
         Ok(self)
+    }
+
+    /// Whether the key with this digest, SHA-256 of its DER `SubjectPublicKeyInfo`, is trusted.
+    pub fn contains(&self, digest: &Sha256Digest) -> bool {
+        self.0.iter().any(|anchor| anchor.digest == *digest)
     }
 
     /// The anchor with this public key.
@@ -176,7 +178,7 @@ mod tests {
     fn pins_the_published_keys() {
         let digests: Vec<String> = Anchors::google()
             .iter()
-            .map(|anchor| crate::Sha256Digest::of(&anchor.spki).to_string())
+            .map(|anchor| anchor.digest.to_string())
             .collect();
         assert_eq!(
             digests,

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Reject;
-use crate::android::{AnchorKind, KeyFacts, RevocationList};
+use crate::android::{AnchorKind, Anchors, KeyFacts, RevocationList};
 use crate::apple::{AppAttestFacts, Environment};
 use crate::play::{PlayFacts, VerdictOrigin};
 
@@ -57,6 +57,16 @@ impl Facts {
                 .iter()
                 .any(|serial| revocations.contains(serial)),
             Self::AppAttest(_) | Self::PlayIntegrity(_) => false,
+        }
+    }
+
+    /// Whether the evidence still ends at a trusted key. `anchors` are those of Android's kind; App
+    /// Attest ends at Apple's compiled-in key or nowhere, and Play Integrity has no chain.
+    pub fn is_anchored_in(&self, anchors: &Anchors) -> bool {
+        match self {
+            Self::AndroidKey(facts) => anchors.contains(&facts.root),
+            Self::AppAttest(facts) => facts.anchor == AnchorKind::Apple,
+            Self::PlayIntegrity(_) => false,
         }
     }
 

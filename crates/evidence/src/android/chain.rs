@@ -46,6 +46,7 @@ pub(crate) fn verify(
     let challenge = compare(&description.challenge, context.challenge)?;
     let authenticated = Authenticated {
         anchor,
+        root: Sha256Digest::of(&proven.root),
         provisioning,
         challenge,
     };
@@ -231,6 +232,7 @@ fn compare(
 /// What the chain itself showed.
 struct Authenticated {
     anchor: AnchorKind,
+    root: Sha256Digest,
     provisioning: Provisioning,
     challenge: ChallengeComparison,
 }
@@ -248,6 +250,7 @@ fn facts(
     KeyFacts {
         public_key: attested_key(leaf),
         anchor: authenticated.anchor,
+        root: authenticated.root,
         provisioning: authenticated.provisioning,
         chain_level: attestation.map_or(SecurityLevel::Software, |authority| authority.level),
         serials: authorities

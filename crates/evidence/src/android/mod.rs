@@ -29,7 +29,7 @@ pub use patch_level::PatchLevel;
 pub use proven::{AuthorityMemory, NoMemory, ProvenAuthorities, RecentAuthorities};
 pub use revocation::{RevocationList, RevocationListError};
 
-use crate::{Octets, Reject};
+use crate::{Octets, Reject, Sha256Digest};
 
 /// Most certificates of a chain. The longest legitimate shape has five.
 pub const MAX_CERTIFICATES: usize = 8;
@@ -145,6 +145,9 @@ pub struct KeyFacts {
     pub public_key: AttestedKey,
     /// What the chain ends at.
     pub anchor: AnchorKind,
+    /// The key that the chain ends at: SHA-256 of its DER `SubjectPublicKeyInfo`. An anchor may be
+    /// removed later, and what ended there must not outlive it.
+    pub root: Sha256Digest,
     /// How the attestation key was provisioned.
     pub provisioning: Provisioning,
     /// What the attestation certificate says about where keys live.

@@ -83,6 +83,7 @@ fn good_facts() -> KeyFacts {
             point: Octets(vec![4; 65]),
         },
         anchor: AnchorKind::Google,
+        root: Sha256Digest([7; 32]),
         provisioning: Provisioning::Remote,
         chain_level: SecurityLevel::StrongBox,
         serials: vec!["abc".parse().unwrap()],

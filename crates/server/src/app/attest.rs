@@ -122,8 +122,11 @@ where
         payload: request.payload.as_slice(),
     };
     proof::verify(&signed, &request.proof, point)?;
-    // A certificate that was listed after the enrolment ends it. Enrolling again says why, or brings newer ones.
-    if ticket.facts.is_revoked(&service.revocations()) {
+    // A certificate that was listed after the enrolment ends it, and so does an anchor that was removed.
+    // Enrolling again says why, or brings newer evidence.
+    if ticket.facts.is_revoked(&service.revocations())
+        || !ticket.facts.is_anchored_in(account.anchors())
+    {
         return Err(AppError::TicketExpired);
     }
     let device = device_id(account.id, point);

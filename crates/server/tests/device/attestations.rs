@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bonafide_evidence::android::RevocationList;
-use bonafide_server::store::{Store, Window};
+use bonafide_server::store::{Expectation, ObjectKey, ObjectKind, Store, Window, Write};
 use bonafide_simulator::KeyKind;
 use bonafide_simulator::apk::SigningKey;
 use bonafide_wire::admin::OverrideKind;
@@ -50,6 +50,23 @@ async fn a_ticket_ends_when_a_certificate_behind_it_is_listed() {
     let list = format!(r#"{{"entries": {{"{listed}": {{"status": "REVOKED"}}}}}}"#);
     let list = RevocationList::parse(list.as_bytes()).unwrap();
     world.service.replace_revocations(list);
+    let (payload, _) = world.asking(&phone).await;
+    let request = world.signed(&phone, &payload);
+    let told = refused(&world, &request).await;
+    assert_eq!(told.code, ProblemCode::TicketExpired);
+    let request = world.enrolment(&mut phone).await;
+    let told = problem(world.post("enrolments", &request).await).await;
+    assert_eq!(told.code, ProblemCode::EvidenceRejected);
+}
+
+#[tokio::test]
+async fn a_ticket_ends_when_its_anchor_is_removed() {
+    let world = World::new().await;
+    let mut phone = enrolled(&world).await;
+    world.attest(&mut phone).await;
+    let key = ObjectKey::of(&world.account, ObjectKind::Anchor, "simulator");
+    let gone = Write::delete(key, Expectation::Present);
+    world.write(vec![gone]).await;
     let (payload, _) = world.asking(&phone).await;
     let request = world.signed(&phone, &payload);
     let told = refused(&world, &request).await;
