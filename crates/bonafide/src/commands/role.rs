@@ -83,14 +83,24 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
             "the session is printed below; `eval \"$(bonafide role …)\"` puts it into the environment instead",
         );
     }
-    render::line(&exports(args.shell, connection.url(), &session))?;
+    render::line(&exports(args.shell, connection.url(), &session)?)?;
     Ok(Exit::Done)
 }
 
-/// The values have no quotes: one is a parsed URL, the other base64url.
-fn exports(syntax: Syntax, url: &str, session: &SessionView) -> String {
+/// The shell will run this text, and the session in it is what a service answered: whoever answers in its place
+/// must not get a command in.
+fn exports(syntax: Syntax, url: &str, session: &SessionView) -> Result<String, Failure> {
     let session = session.session.expose();
-    match syntax {
+    let is_session = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+    if session.is_empty() || !session.bytes().all(is_session) {
+        let what = "the service answered with something that is no session; nothing was printed";
+        return Err(Failure::new(Exit::Refused, what));
+    }
+    if !url.bytes().all(|b| b.is_ascii_graphic() && b != b'\'') {
+        let what = format!("the URL {url} cannot be quoted for a shell");
+        return Err(Failure::usage(what));
+    }
+    Ok(match syntax {
         Syntax::Sh => format!("export BONAFIDE_URL='{url}'\nexport BONAFIDE_SESSION='{session}'"),
         Syntax::Fish => {
             format!("set -gx BONAFIDE_URL '{url}'\nset -gx BONAFIDE_SESSION '{session}'")
@@ -98,5 +108,39 @@ fn exports(syntax: Syntax, url: &str, session: &SessionView) -> String {
         Syntax::Powershell => {
             format!("$env:BONAFIDE_URL = '{url}'\n$env:BONAFIDE_SESSION = '{session}'")
         }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bonafide_wire::secret::SecretText;
+
+    use super::*;
+
+    const URL: &str = "https://admin.example.com";
+
+    fn printed(url: &str, session: &str) -> Result<String, Exit> {
+        let session = SessionView {
+            session: SecretText::new(session.to_owned()),
+            role: admin::Role::Admin,
+            account: None,
+            expires_at: 0,
+        };
+        exports(Syntax::Sh, url, &session).map_err(|failure| failure.exit)
+    }
+
+    #[test]
+    fn a_session_is_exported() {
+        let expected =
+            "export BONAFIDE_URL='https://admin.example.com'\nexport BONAFIDE_SESSION='bfs_aZ0-_'";
+        assert_eq!(printed(URL, "bfs_aZ0-_").as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_no_session_or_cannot_be_quoted_reaches_no_shell() {
+        for session in ["", "bfs_'; id; '", "bfs_$(id)", "bfs_\n", "bfs_\u{2019}"] {
+            assert!(printed(URL, session).is_err(), "{session:?}");
+        }
+        assert!(printed("https://admin.example.com/'", "bfs_a").is_err());
     }
 }
