@@ -62,6 +62,46 @@ pub enum PlatformEvidence {
         /// DER certificates, leaf first: at most 8, 16 KiB each.
         chain: Vec<Base64Url>,
     },
+    /// Apple App Attest, over the client data hash `SHA-256(challenge)`.
+    AppAttest {
+        /// The CBOR attestation object: at most 16 KiB.
+        attestation: Base64Url,
+        /// What the system calls the key: SHA-256 of its point, 32 bytes.
+        key_id: Base64Url,
+    },
+    /// Google Play Integrity, bound to challenge and key by [`play_request_hash`]. Nobody vouches for where the
+    /// key lives.
+    PlayIntegrity {
+        /// The token as Google Play gave it: at most 64 KiB.
+        token: String,
+        /// The key that is enrolled: an uncompressed P-256 point, 65 bytes.
+        public_key: Base64Url,
+    },
+}
+
+/// What an App Attest key attests over: the challenge as client data hash (W-8).
+pub fn app_attest_client_data_hash(challenge: &[u8]) -> [u8; 32] {
+    crate::proof::sha256(challenge)
+}
+
+/// What a Play Integrity request carries (W-8): base64url of
+/// `SHA-256("bonafide-v1-play" 00 account 00 challenge 00 point)`, so that the verdict is about one enrolment of
+/// one key. An account has no zero byte and a point always 65 bytes: no two inputs share an encoding.
+pub fn play_request_hash(
+    account: &crate::ids::AccountId,
+    challenge: &[u8],
+    point: &[u8],
+) -> String {
+    let input = [
+        b"bonafide-v1-play\0".as_slice(),
+        account.as_str().as_bytes(),
+        &[0],
+        challenge,
+        &[0],
+        point,
+    ]
+    .concat();
+    crate::bytes::encode(crate::proof::sha256(&input))
 }
 
 /// Which SDK speaks.
@@ -398,6 +438,25 @@ mod tests {
         let bad = r#"{"purpose":"enrolment","also":1}"#;
         assert!(serde_json::from_str::<ChallengeRequest>(good).is_ok());
         assert!(serde_json::from_str::<ChallengeRequest>(bad).is_err());
+    }
+
+    #[test]
+    fn a_play_request_hash_is_about_one_account_challenge_and_key() {
+        let account = |name| crate::ids::AccountId::parse(name).unwrap();
+        let base = play_request_hash(&account("acme"), b"challenge", &[4; 65]);
+        assert_eq!(base, "gDx9Ejnb7-jLhO6cBaQlk_tGtSIXsM53EqqeBQobZc8");
+        assert_ne!(
+            base,
+            play_request_hash(&account("acme2"), b"challenge", &[4; 65])
+        );
+        assert_ne!(
+            base,
+            play_request_hash(&account("acme"), b"challengf", &[4; 65])
+        );
+        assert_ne!(
+            base,
+            play_request_hash(&account("acme"), b"challenge", &[5; 65])
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Purpose {
 
 /// Proof of possession of the enrolled key.
 ///
-/// Closed, one variant per way a platform lets its key be used; App Attest assertions join here.
+/// Closed, one variant per way a platform lets its key be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -43,6 +43,11 @@ pub enum Proof {
     EcdsaP256Sha256 {
         /// The DER signature, at most 72 bytes.
         signature: Base64Url,
+    },
+    /// An App Attest assertion whose client data hash is SHA-256 of [`signed_bytes`] (W-5).
+    AppAttestAssertion {
+        /// CBOR `{signature, authenticatorData}`, at most 1 KiB. Its counter is above that of the ticket.
+        assertion: Base64Url,
     },
 }
 
@@ -64,6 +69,15 @@ pub fn signed_bytes(
         payload,
     ]
     .concat()
+}
+
+/// SHA-256; of [`signed_bytes`] it is the client data hash of an App Attest assertion.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    for (to, from) in hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    hash
 }
 
 /// The device id that belongs to a hardware key in an account: the first 16 bytes of

@@ -49,7 +49,10 @@ pub async fn enrol(
     let now = service.now();
     judge::check_sdk(&payload.sdk)?;
     let measurements = judge::measurements(&payload.measurements)?;
-    let PlatformEvidence::AndroidKey { chain } = payload.evidence;
+    let PlatformEvidence::AndroidKey { chain } = payload.evidence else {
+        let what = "this service does not take this kind of evidence";
+        return Err(judge::malformed("/payload/evidence/kind", what));
+    };
     let chain: Vec<Vec<u8>> = chain.into_iter().map(|certificate| certificate.0).collect();
     let evidence = Evidence::AndroidKey { chain: &chain };
 

@@ -33,5 +33,6 @@ pub fn verify(signed: &Signed<'_>, proof: &Proof, point: &[u8]) -> Result<(), Ap
                 .verify(&message, signature.as_slice())
                 .map_err(|_| AppError::ProofInvalid)
         }
+        Proof::AppAttestAssertion { .. } => Err(AppError::ProofInvalid),
     }
 }

@@ -6,7 +6,9 @@ use bonafide_simulator::apk::SigningKey;
 use bonafide_simulator::{Factory, KeyKind, Phone};
 use bonafide_wire::admin::OverrideKind;
 use bonafide_wire::bytes::Base64Url;
-use bonafide_wire::device::{ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest};
+use bonafide_wire::device::{
+    ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest, PlatformEvidence,
+};
 use bonafide_wire::ids::DeviceId;
 use bonafide_wire::problem::{Problem, ProblemCode};
 use bonafide_wire::proof::{Proof, Purpose};
@@ -165,9 +167,7 @@ async fn evidence_that_does_not_authenticate_is_rejected_and_burns_nothing() {
     for chain in [Vec::new(), vec![Base64Url(vec![0x30, 0])]] {
         let good = world.enrolment(&mut phone).await;
         let request = altered(&world, &phone, &good, |payload| {
-            let bonafide_wire::device::PlatformEvidence::AndroidKey { chain: sent } =
-                &mut payload.evidence;
-            *sent = chain;
+            payload.evidence = PlatformEvidence::AndroidKey { chain };
         });
         assert_eq!(code(&world, &request).await, ProblemCode::EvidenceRejected);
     }
@@ -247,8 +247,7 @@ async fn a_flood_of_evidence_that_does_not_authenticate_leaves_few_rows() {
     let mut phone = world.genuine();
     let good = world.enrolment(&mut phone).await;
     let garbage = altered(&world, &phone, &good, |payload| {
-        let bonafide_wire::device::PlatformEvidence::AndroidKey { chain } = &mut payload.evidence;
-        *chain = Vec::new();
+        payload.evidence = PlatformEvidence::AndroidKey { chain: Vec::new() };
     });
     for _ in 0..100 {
         let told = code(&world, &garbage).await;
