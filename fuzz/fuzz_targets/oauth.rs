@@ -9,9 +9,10 @@ use std::sync::LazyLock;
 use bonafide_oauth::authorize::{self, Authorization, AuthorizationWish, Client};
 use bonafide_oauth::dpop::Binding;
 use bonafide_oauth::entropy::SystemEntropy;
+use bonafide_oauth::logout::Logout;
 use bonafide_oauth::seal::Record as _;
 use bonafide_oauth::{
-    Authorized, HttpResponse, Issuer, Jwks, PendingAuthorization, RedirectUri, ServerMetadata,
+    Authorized, HttpResponse, Issuer, Jwks, Method, PendingAuthorization, RedirectUri, ServerMetadata,
     Tokens, UnixTime, loopback,
 };
 use libfuzzer_sys::fuzz_target;
@@ -36,6 +37,13 @@ static KEY_SET: LazyLock<Jwks> = LazyLock::new(|| {
 static SERVER: LazyLock<ServerMetadata> = LazyLock::new(|| {
     let issuer = Issuer::parse("https://as.example").expect("an issuer");
     ServerMetadata::receive(&issuer, &json(DOCUMENT)).expect("metadata")
+});
+
+static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
+    let record = br#"{"issuer":"https://as.example","client_id":"books","algorithms":["RS256","ES256"],"nonce":"n",
+        "binding":"bearer","id_token":null,"access_token":"a","refresh_token":null,"scope":["openid"],"expires_at":null,
+        "identity":{"subject":"u","issued_at":1,"expires_at":2,"email":null,"name":null,"given_name":null}}"#;
+    Tokens::from_record(record).expect("tokens")
 });
 
 fn json(body: &[u8]) -> HttpResponse {
@@ -74,7 +82,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let text = String::from_utf8_lossy(said);
-    match listener % 6 {
+    match listener % 8 {
         0 => {
             let refused = begin().pending.receive(&format!("{REDIRECT}?{text}"));
             assert!(refused.is_err(), "nobody can guess our state");
@@ -92,10 +100,23 @@ fuzz_target!(|data: &[u8]| {
             drop(loopback::read(said, &uri));
             drop(RedirectUri::parse(&text));
         }
+        5 => {
+            let url = "https://books.example/".parse().expect("a URL");
+            let mut call = TOKENS.resource(Method::Get, &url).expect("https");
+            let header = ("www-authenticate".to_owned(), text.into_owned());
+            assert!(call.receive(&HttpResponse::new(401, vec![header], vec![])).is_err());
+        }
+        6 => {
+            let header = ("content-type".to_owned(), "application/jwt".to_owned());
+            let response = HttpResponse::new(200, vec![header], said.to_vec());
+            let believed = TOKENS.receive_signed_userinfo(&response, &KEY_SET);
+            assert!(believed.is_err(), "nobody here can sign");
+        }
         _ => {
             drop(PendingAuthorization::from_record(said));
             drop(Authorized::from_record(said));
             drop(Tokens::from_record(said));
+            drop(Logout::from_record(said));
         }
     }
 });

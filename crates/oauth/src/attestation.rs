@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::discovery::{DiscoveryReject, ServerMetadata};
 use crate::entropy::{self, Entropy, EntropyFailed};
-use crate::freshness::{Freshness, is_value};
+use crate::freshness::{self, Freshness, is_value};
 use crate::http::{HttpRequest, HttpResponse};
 use crate::jwt::UnsignedJwt;
 use crate::response::{self, MOST_RESPONSE_BYTES, ResponseReject};
@@ -67,21 +67,25 @@ pub fn challenge(server: &ServerMetadata) -> Result<HttpRequest, DiscoveryReject
 
 #[derive(Deserialize)]
 struct ChallengeBody {
-    attestation_challenge: String,
+    attestation_challenge: Option<String>,
 }
 
-/// Judges the answer and remembers the challenge, and the DPoP nonce that may come along.
+/// Judges the answer and remembers the challenge, the DPoP nonce, or both; a server that brings neither said nothing.
 pub fn receive_challenge(
     endpoint: &Url,
     response: &HttpResponse,
     freshness: &mut Freshness,
 ) -> Result<(), ResponseReject> {
     let body: ChallengeBody = response::document(response)?;
-    if !is_value(&body.attestation_challenge) {
+    let challenge = body.attestation_challenge;
+    let nothing = challenge.is_none() && !freshness::brings_nonce(response);
+    if nothing || challenge.as_ref().is_some_and(|text| !is_value(text)) {
         return Err(ResponseReject::Malformed);
     }
     freshness.learn(endpoint, response);
-    freshness.learn_challenge(endpoint, body.attestation_challenge);
+    if let Some(challenge) = challenge {
+        freshness.learn_challenge(endpoint, challenge);
+    }
     Ok(())
 }
 
@@ -147,6 +151,13 @@ mod tests {
         receive_challenge(&request.url, &response, &mut freshness).unwrap();
         assert_eq!(freshness.challenge(&server.token_endpoint), Some("c-2"));
         assert_eq!(freshness.nonce(&server.token_endpoint), Some("n-2"));
+        let mut nonce_alone = json_response(200, &json!({}));
+        nonce_alone
+            .headers
+            .push(("DPoP-Nonce".to_owned(), "n-3".to_owned()));
+        receive_challenge(&request.url, &nonce_alone, &mut freshness).unwrap();
+        assert_eq!(freshness.challenge(&server.token_endpoint), Some("c-2"));
+        assert_eq!(freshness.nonce(&server.token_endpoint), Some("n-3"));
         for (response, code) in [
             (html_response(404), "response-status"),
             (json_response(200, &json!({})), "response-malformed"),

@@ -29,7 +29,8 @@ pub struct AuthorizationWish {
     pub scope: Vec<String>,
     /// Whom the tokens shall obey.
     pub binding: Binding,
-    /// Further parameters (`prompt`, `login_hint`, `access_type`, …); none that this engine sets itself.
+    /// Further parameters (`prompt`, `login_hint`, `access_type`, …); none that this engine sets itself. `max_age` is held
+    /// against the ID token's `auth_time`.
     pub extra: Vec<(String, String)>,
 }
 
@@ -60,6 +61,9 @@ pub enum AuthorizeReject {
     /// The server has nowhere to push to.
     #[error("the server takes no pushed authorization requests")]
     CannotBePushed,
+    /// `max_age` that is no number of seconds.
+    #[error("max_age is a number of seconds")]
+    MaxAgeMalformed,
     /// The tokens shall obey a key, and the server does not know how.
     #[error("the server does not bind tokens to keys (DPoP with ES256)")]
     DpopUnsupported,
@@ -74,6 +78,7 @@ impl AuthorizeReject {
             Self::NoCommonAlgorithm => "authorize-no-common-algorithm",
             Self::MustBePushed => "authorize-must-be-pushed",
             Self::CannotBePushed => "authorize-cannot-be-pushed",
+            Self::MaxAgeMalformed => "authorize-max-age-malformed",
             Self::DpopUnsupported => "authorize-dpop-unsupported",
         }
     }
@@ -136,6 +141,7 @@ pub(crate) fn pend(
         return Err(AuthorizeReject::DpopUnsupported);
     }
     let pending = PendingAuthorization {
+        max_age: max_age(wish)?,
         issuer: server.issuer.clone(),
         issuer_in_response: server.authorization_response_iss_parameter_supported,
         client_id: client.client_id.clone(),
@@ -148,6 +154,14 @@ pub(crate) fn pend(
         verifier: Verifier::draw(entropy)?,
     };
     Ok(pending)
+}
+
+fn max_age(wish: &AuthorizationWish) -> Result<Option<u32>, AuthorizeReject> {
+    wish.extra
+        .iter()
+        .find(|(name, _)| name == "max_age")
+        .map(|(_, value)| value.parse().map_err(|_| AuthorizeReject::MaxAgeMalformed))
+        .transpose()
 }
 
 /// The parameters of an authorization request, in order.
@@ -224,6 +238,28 @@ mod tests {
                 reject.err(),
                 Some(AuthorizeReject::ParameterReserved),
                 "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn max_age_is_a_number_and_is_remembered() {
+        for (value, expected) in [
+            ("300", Ok(Some(300))),
+            ("0", Ok(Some(0))),
+            ("soon", Err(AuthorizeReject::MaxAgeMalformed)),
+            ("-1", Err(AuthorizeReject::MaxAgeMalformed)),
+        ] {
+            let wish = AuthorizationWish {
+                extra: vec![("max_age".to_owned(), value.to_owned())],
+                ..testing::wish()
+            };
+            let mut entropy = Counting::default();
+            let begun = begin(&testing::server(), &testing::client(), &wish, &mut entropy);
+            assert_eq!(
+                begun.map(|begun| begun.pending.max_age),
+                expected,
+                "{value}"
             );
         }
     }

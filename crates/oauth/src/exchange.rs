@@ -57,8 +57,7 @@ impl TokenReject {
             Self::Refused(refusal) => refusal.code(),
             Self::TokenTypeUnsupported => "token-type-unsupported",
             Self::BindingIgnored => "token-binding-ignored",
-            Self::Demanded(Demand::DpopNonce) => "server-use-dpop-nonce",
-            Self::Demanded(Demand::AttestationChallenge) => "server-use-attestation-challenge",
+            Self::Demanded(demand) => demand.code(),
             Self::DemandRepeated(_) => "demand-repeated",
         }
     }
@@ -139,6 +138,7 @@ impl Authorized {
                     client_id: pending.client_id,
                     algorithms: pending.algorithms,
                     nonce: pending.nonce,
+                    max_age: pending.max_age,
                     occasion,
                 },
             },

@@ -21,14 +21,26 @@ pub enum Demand {
     DpopNonce,
     /// `use_attestation_challenge`: sign a new attestation proof with the newest challenge.
     AttestationChallenge,
+    /// `use_fresh_attestation`: obtain a new attestation; the old one is valid but too old for this server.
+    FreshAttestation,
 }
 
 impl Demand {
-    /// What the refusal demands, if the answer also brings the fresh value.
+    /// Stable text.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::DpopNonce => "server-use-dpop-nonce",
+            Self::AttestationChallenge => "server-use-attestation-challenge",
+            Self::FreshAttestation => "server-use-fresh-attestation",
+        }
+    }
+
+    /// What the refusal demands, if the answer also brings the fresh value (a new attestation comes from elsewhere).
     pub(crate) fn of(refusal: &Refusal, response: &HttpResponse) -> Option<Self> {
         let (demand, header) = match refusal.error.as_str() {
             "use_dpop_nonce" => (Self::DpopNonce, NONCE_HEADER),
             "use_attestation_challenge" => (Self::AttestationChallenge, CHALLENGE_HEADER),
+            "use_fresh_attestation" => return Some(Self::FreshAttestation),
             _ => return None,
         };
         value(response, header).map(|_| demand)
@@ -89,6 +101,11 @@ fn value<'a>(response: &'a HttpResponse, header: &str) -> Option<&'a str> {
     response.header(header).filter(|text| is_value(text))
 }
 
+/// Whether the answer carries a DPoP nonce that can be repeated.
+pub(crate) fn brings_nonce(response: &HttpResponse) -> bool {
+    value(response, NONCE_HEADER).is_some()
+}
+
 pub(crate) fn is_value(text: &str) -> bool {
     let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
     !text.is_empty() && text.len() <= MOST_BYTES && printable
@@ -144,6 +161,11 @@ mod tests {
                 "use_attestation_challenge",
                 &challenge,
                 Some(Demand::AttestationChallenge),
+            ),
+            (
+                "use_fresh_attestation",
+                &nonce,
+                Some(Demand::FreshAttestation),
             ),
             ("invalid_grant", &nonce, None),
         ] {

@@ -27,6 +27,9 @@ pub struct IdTokenClaims {
     pub issued_at: i64,
     /// Expires at, by the server's clock.
     pub expires_at: i64,
+    /// When the user last proved who they are, by the server's clock (`auth_time`), if given.
+    #[serde(default)]
+    pub authenticated_at: Option<i64>,
     /// `email`, if given.
     pub email: Option<String>,
     /// `name`, if given.
@@ -74,6 +77,9 @@ pub enum IdTokenReject {
     /// `iat` lies too far back.
     #[error("the ID token is too old for this login")]
     IssuedTooLongAgo,
+    /// The user proved who they are longer ago than `max_age` allows, or the server does not say when.
+    #[error("the user did not log in recently enough, or the server does not say when")]
+    AuthenticationTooOld,
     /// `sub` differs from the one before.
     #[error("the ID token speaks of another user")]
     SubjectChanged,
@@ -98,6 +104,7 @@ impl IdTokenReject {
             Self::Expired => "id-token-expired",
             Self::IssuedInFuture => "id-token-issued-in-future",
             Self::IssuedTooLongAgo => "id-token-issued-too-long-ago",
+            Self::AuthenticationTooOld => "id-token-authentication-too-old",
             Self::SubjectChanged => "id-token-subject-changed",
             Self::AccessTokenMismatch => "id-token-access-token-mismatch",
         }
@@ -116,6 +123,8 @@ pub(crate) struct Expectation {
     pub(crate) client_id: String,
     pub(crate) algorithms: Vec<Algorithm>,
     pub(crate) nonce: SecretText,
+    /// How long ago the user may have proven who they are, where the request said so.
+    pub(crate) max_age: Option<u32>,
     pub(crate) occasion: Occasion,
 }
 
@@ -140,6 +149,7 @@ struct Claims {
     nonce: Option<String>,
     azp: Option<String>,
     at_hash: Option<String>,
+    auth_time: Option<i64>,
     email: Option<String>,
     name: Option<String>,
     given_name: Option<String>,
@@ -176,11 +186,13 @@ impl Expectation {
         self.check_parties(&claims)?;
         self.check_login(&claims)?;
         check_time(&claims, server_now)?;
+        self.check_age(&claims, server_now)?;
         check_access_token(&claims, access_token)?;
         Ok(IdTokenClaims {
             subject: claims.sub,
             issued_at: claims.iat,
             expires_at: claims.exp,
+            authenticated_at: claims.auth_time,
             email: claims.email,
             name: claims.name,
             given_name: claims.given_name,
@@ -217,6 +229,23 @@ impl Expectation {
             Occasion::Refresh { .. } if same_nonce != Some(false) => Ok(()),
             _ => Err(IdTokenReject::NonceMismatch),
         }
+    }
+}
+
+impl Expectation {
+    /// OIDC Core §3.1.2.1: with `max_age` the server must say when the user logged in.
+    fn check_age(&self, claims: &Claims, now: UnixTime) -> Result<(), IdTokenReject> {
+        let Some(max_age) = self.max_age else {
+            return Ok(());
+        };
+        let since = claims
+            .auth_time
+            .ok_or(IdTokenReject::AuthenticationTooOld)?;
+        let good_until = UnixTime(since).plus(i64::from(max_age)).plus(SLACK_SECONDS);
+        if now > good_until {
+            return Err(IdTokenReject::AuthenticationTooOld);
+        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ fn expectation(occasion: Occasion) -> Expectation {
         client_id: "books".to_owned(),
         algorithms: Algorithm::ALL.to_vec(),
         nonce: SecretText::new("n-1"),
+        max_age: None,
         occasion,
     }
 }
@@ -125,6 +126,28 @@ fn refuses_a_token_that_breaks_one_rule() {
     ] {
         let found = verify(Occasion::Login, &claims).err();
         assert_eq!(found, Some(reject), "{claims}");
+    }
+}
+
+#[test]
+fn max_age_is_held_against_the_time_of_the_login() {
+    let old = Some(IdTokenReject::AuthenticationTooOld);
+    let signer = Signer::es256("1");
+    for (claims, reject) in [
+        (with("auth_time", json!(NOW.0)), None),
+        (with("auth_time", json!(NOW.0 - 360)), None),
+        (with("auth_time", json!(NOW.0 - 361)), old),
+        (with("auth_time", json!(i64::MIN)), old),
+        (claims(), old),
+    ] {
+        let expectation = Expectation {
+            max_age: Some(300),
+            ..expectation(Occasion::Login)
+        };
+        let token = SecretText::new(signer.sign(&claims));
+        let access = SecretText::new(ACCESS_TOKEN);
+        let found = expectation.verify(&token, &access, &signer.jwks(), NOW);
+        assert_eq!(found.err(), reject, "{claims}");
     }
 }
 

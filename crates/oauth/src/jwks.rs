@@ -14,6 +14,7 @@ use crate::encoding::{base64url, read_base64url, sha256};
 use crate::http::HttpResponse;
 use crate::jose::{Algorithm, Unverified};
 use crate::response::{self, ResponseReject};
+use crate::time::UnixTime;
 
 const MOST_KEYS: usize = 64;
 /// RSA moduli from 2048 to 8192 bits.
@@ -60,6 +61,52 @@ impl KeyReject {
             Self::SignatureInvalid => "token-signature-invalid",
         }
     }
+}
+
+/// Seconds after which published keys are fetched again.
+const KEYS_LIFE_SECONDS: i64 = 3600;
+/// Seconds between two fetches on account of an unknown key.
+const REFETCH_SECONDS: i64 = 60;
+
+/// Keys that were fetched, and when they may be fetched again: tokens that name unknown keys must not make this client hammer
+/// the server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyRing {
+    keys: Jwks,
+    fetched_at: Option<UnixTime>,
+    refetched_at: Option<UnixTime>,
+}
+
+impl KeyRing {
+    /// The keys as last fetched.
+    pub fn keys(&self) -> &Jwks {
+        &self.keys
+    }
+
+    /// Whether there are none yet, or old ones.
+    pub fn is_stale(&self, now: UnixTime) -> bool {
+        is_past(self.fetched_at, KEYS_LIFE_SECONDS, now)
+    }
+
+    /// Keeps what was fetched.
+    pub fn put(&mut self, keys: Jwks, now: UnixTime) {
+        self.keys = keys;
+        self.fetched_at = Some(now);
+    }
+
+    /// Asked after a token named an unknown key: whether the keys may be fetched once more. At most once a minute.
+    pub fn may_refetch(&mut self, now: UnixTime) -> bool {
+        let may = is_past(self.refetched_at, REFETCH_SECONDS, now);
+        if may {
+            self.refetched_at = Some(now);
+        }
+        may
+    }
+}
+
+/// Also after a clock that was set back: an instant in the future binds nobody.
+fn is_past(instant: Option<UnixTime>, seconds: i64, now: UnixTime) -> bool {
+    instant.is_none_or(|instant| now >= instant.plus(seconds) || now < instant)
 }
 
 #[derive(Deserialize)]
@@ -232,6 +279,26 @@ mod tests {
     fn verify(keys: &Value, token: &str) -> Result<(), KeyReject> {
         let keys = Jwks::receive(&json_response(200, &json!({ "keys": keys }))).unwrap();
         keys.verify(&Unverified::parse(token, &Algorithm::ALL).unwrap())
+    }
+
+    #[test]
+    fn keys_grow_old_and_are_fetched_again_for_an_unknown_key_once_a_minute() {
+        let mut ring = KeyRing::default();
+        assert!(ring.is_stale(UnixTime(0)));
+        ring.put(Jwks::default(), UnixTime(0));
+        for (now, stale) in [(0, false), (3599, false), (3600, true), (-1, true)] {
+            assert_eq!(ring.is_stale(UnixTime(now)), stale, "{now}");
+        }
+        for (now, may) in [
+            (5, true),
+            (5, false),
+            (64, false),
+            (65, true),
+            (66, false),
+            (4, true),
+        ] {
+            assert_eq!(ring.may_refetch(UnixTime(now)), may, "{now}");
+        }
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! RP-initiated logout (OpenID Connect): the browser ends the user's session at the provider.
 //!
-//! The answer is judged like a redirect of a login: only our own state at our own URI counts.
+//! The answer is judged like a redirect of a login: only our own state at our own URI counts. A logout under way survives the
+//! process like a login does.
 
+use serde::{Deserialize, Serialize};
 use url::Url;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::discovery::{DiscoveryReject, ServerMetadata};
 use crate::entropy::{self, Entropy, EntropyFailed};
 use crate::redirect::{RedirectReject, parameters_of};
 use crate::redirect_uri::RedirectUri;
+use crate::seal::{Record, RecordReject};
 use crate::secret::SecretText;
 use crate::tokens::Tokens;
 
@@ -94,6 +98,45 @@ impl Logout {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogoutRecord {
+    url: String,
+    redirect_uri: String,
+    state: String,
+}
+
+impl Drop for LogoutRecord {
+    fn drop(&mut self) {
+        self.url.zeroize();
+        self.state.zeroize();
+    }
+}
+
+impl Record for Logout {
+    const PURPOSE: &'static str = "bonafide-oauth-logout-1";
+
+    fn to_record(&self) -> Zeroizing<Vec<u8>> {
+        let record = LogoutRecord {
+            url: self.url.expose().to_owned(),
+            redirect_uri: self.redirect_uri.as_str().to_owned(),
+            state: self.state.expose().to_owned(),
+        };
+        Zeroizing::new(serde_json::to_vec(&record).unwrap_or_default())
+    }
+
+    fn from_record(bytes: &[u8]) -> Result<Self, RecordReject> {
+        let record: LogoutRecord =
+            serde_json::from_slice(bytes).map_err(|_| RecordReject::Malformed)?;
+        Ok(Self {
+            url: SecretText::new(record.url.as_str()),
+            redirect_uri: RedirectUri::parse(&record.redirect_uri)
+                .map_err(|_| RecordReject::Malformed)?,
+            state: SecretText::new(record.state.as_str()),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +157,18 @@ mod tests {
         let logout = logout();
         assert!(logout.url.expose().contains("id_token_hint=id-1"));
         assert!(!format!("{logout:?}").contains("id-1"));
+    }
+
+    #[test]
+    fn survives_the_death_of_the_process() {
+        let logout = logout();
+        let back = Logout::from_record(&logout.to_record()).unwrap();
+        let arrived = format!("{REDIRECT}?state={}", logout.state.expose());
+        assert_eq!(back.receive(&arrived), Ok(()));
+        for broken in [&b"{}"[..], b"", b"[]"] {
+            let reject = Logout::from_record(broken).err();
+            assert_eq!(reject, Some(RecordReject::Malformed));
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ impl Tokens {
                     client_id: self.client_id.clone(),
                     algorithms: self.algorithms.clone(),
                     nonce: self.nonce.clone(),
+                    max_age: None,
                     occasion,
                 },
             },

@@ -80,7 +80,10 @@ impl Refusal {
             "access_denied" => "server-access-denied",
             "consent_required" => "server-consent-required",
             "interaction_required" => "server-interaction-required",
+            "account_selection_required" => "server-account-selection-required",
+            "insufficient_scope" => "server-insufficient-scope",
             "invalid_client" => "server-invalid-client",
+            "invalid_client_attestation" => "server-invalid-client-attestation",
             "invalid_dpop_proof" => "server-invalid-dpop-proof",
             "invalid_grant" => "server-invalid-grant",
             "invalid_request" => "server-invalid-request",
@@ -100,6 +103,7 @@ impl Refusal {
             "unsupported_token_type" => "server-unsupported-token-type",
             "use_attestation_challenge" => "server-use-attestation-challenge",
             "use_dpop_nonce" => "server-use-dpop-nonce",
+            "use_fresh_attestation" => "server-use-fresh-attestation",
             _ => "server-refused",
         }
     }

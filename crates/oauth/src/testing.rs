@@ -92,6 +92,7 @@ pub(crate) fn tokens() -> Tokens {
             subject: "user-1".to_owned(),
             issued_at: NOW.0,
             expires_at: NOW.0 + 3600,
+            authenticated_at: None,
             email: None,
             name: None,
             given_name: None,

@@ -17,6 +17,29 @@ impl UnixTime {
     }
 }
 
+/// One server's clock, read off ours by what its `Date` headers said.
+///
+/// For what *we* sign: a proof or an assertion dated by a wrong clock is refused. Before the first answer the two clocks are
+/// taken to agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServerClock {
+    ahead: i64,
+}
+
+impl ServerClock {
+    /// Remembers what an answer says of the time; an answer without a readable `Date` changes nothing.
+    pub fn learn(&mut self, response: &HttpResponse, local: UnixTime) {
+        if let Some(date) = response.header("date").and_then(parse_imf_fixdate) {
+            self.ahead = date.0.saturating_sub(local.0);
+        }
+    }
+
+    /// The server's time while ours is `local`.
+    pub fn now(&self, local: UnixTime) -> UnixTime {
+        local.plus(self.ahead)
+    }
+}
+
 /// The server's clock at the moment it answered; ours where it said nothing readable.
 pub(crate) fn server_time(response: &HttpResponse, local: UnixTime) -> UnixTime {
     response
@@ -98,6 +121,20 @@ mod tests {
         ] {
             assert_eq!(parse_imf_fixdate(text), Some(UnixTime(seconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_servers_clock_is_read_off_ours_by_its_newest_answer() {
+        let answer =
+            |date: &str| HttpResponse::new(200, vec![("Date".to_owned(), date.to_owned())], vec![]);
+        let mut clock = ServerClock::default();
+        assert_eq!(clock.now(UnixTime(5)), UnixTime(5));
+        clock.learn(&answer("Thu, 01 Jan 1970 01:00:00 GMT"), UnixTime(7_200));
+        assert_eq!(clock.now(UnixTime(7_300)), UnixTime(3_700));
+        clock.learn(&answer("yesterday"), UnixTime(9));
+        assert_eq!(clock.now(UnixTime(7_300)), UnixTime(3_700));
+        clock.learn(&answer("Thu, 01 Jan 1970 00:00:09 GMT"), UnixTime(9));
+        assert_eq!(clock.now(UnixTime(i64::MAX)), UnixTime(i64::MAX));
     }
 
     #[test]
