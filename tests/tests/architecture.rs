@@ -147,7 +147,13 @@ fn layers_of_the_server_do_not_name_each_others_tools() {
         if !inside.starts_with("store") {
             assert_not_named(&file, &code, &["rusqlite", "SELECT ", "INSERT INTO"]);
         }
-        if inside.starts_with("store") || inside.starts_with("keys") {
+        if !inside.starts_with("upstream") {
+            assert_not_named(&file, &code, &["reqwest"]);
+        }
+        if ["store", "keys", "upstream"]
+            .iter()
+            .any(|layer| inside.starts_with(layer))
+        {
             assert_not_named(&file, &code, &["axum::", "crate::http", "crate::app"]);
         }
         // `serve` puts the layers together.

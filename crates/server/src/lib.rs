@@ -2,7 +2,8 @@
 //!
 //! Layers `http > app > {store, upstream, keys}` (an architecture test keeps the arrows): `http` parses,
 //! authenticates and renders; `app` holds one use case per file and knows neither HTTP nor SQL; `store`
-//! is one trait of coarse atomic verbs; `keys` is the only place where private keys are used.
+//! is one trait of coarse atomic verbs; `upstream` speaks to other servers; `keys` is the only place where private
+//! keys are used.
 //! What decides trust lives in the pure crates below.
 
 pub mod app;
@@ -16,5 +17,6 @@ pub mod store;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod upstream;
 
 pub use serve::{Running, ServeOptions, Server, StartError, Transport};

@@ -22,6 +22,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 use crate::tls::{TlsError, TlsFiles};
+use crate::upstream::OutboundOptions;
 
 /// Name of the database in the data directory.
 const DATABASE: &str = "bonafide.db";
@@ -62,6 +63,8 @@ pub struct ServeOptions {
     pub transport: Transport,
     /// Google's attestation status list, as a file that something else keeps fresh.
     pub revocation_list: Option<PathBuf>,
+    /// How other servers (authorization servers, status lists) are called.
+    pub outbound: OutboundOptions,
     /// The time.
     pub clock: Clock,
 }
@@ -78,6 +81,7 @@ impl ServeOptions {
             public_url: None,
             transport: Transport::Loopback,
             revocation_list: None,
+            outbound: OutboundOptions::default(),
             clock: Clock::system(),
         }
     }
@@ -341,7 +345,10 @@ async fn open(options: &ServeOptions, public_url: String) -> Result<Arc<Service>
         .unwrap_or_else(|| path.join(MASTER_KEY));
     let keys = Keys::new(&MasterKeys::load(&key_file, missing)?)?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&database)?);
-    let settings = Settings { public_url };
+    let settings = Settings {
+        public_url,
+        outbound: options.outbound.clone(),
+    };
     let service = Service::open(store, keys, options.clock.clone(), settings).await?;
     // At start, not at the first change: by then the old line of the master key file may be gone for good.
     for (id, account) in &service.snapshot().configuration.accounts {

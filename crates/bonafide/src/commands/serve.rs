@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use bonafide_server::clock::Clock;
 use bonafide_server::tls::TlsFiles;
+use bonafide_server::upstream::{OutboundOptions, authorities};
 use bonafide_server::{Running, ServeOptions, Server, StartError, Transport};
 use bonafide_wire::device::SecretJson;
 use clap::ValueEnum;
@@ -53,7 +54,20 @@ pub(crate) struct Args {
     #[command(flatten)]
     transport: TransportArgs,
     #[command(flatten)]
+    outbound: OutboundArgs,
+    #[command(flatten)]
     log: LogArgs,
+}
+
+/// How other servers are called.
+#[derive(Debug, clap::Args)]
+struct OutboundArgs {
+    /// Authorities that vouch for upstream servers beside the compiled-in ones (a company's own CA), PEM
+    #[arg(long, value_name = "FILE")]
+    upstream_ca: Option<PathBuf>,
+    /// Proxy for every call to another server; the environment's proxies are not used
+    #[arg(long, value_name = "URL")]
+    upstream_proxy: Option<String>,
 }
 
 /// How the listeners are reached.
@@ -119,6 +133,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         public_url: args.public_url,
         transport,
         revocation_list: args.revocations,
+        outbound: args.outbound.options()?,
         clock: Clock::system(),
     };
     let mut running = Server::start(options).await.map_err(not_started)?;
@@ -126,6 +141,21 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     told_to_stop().await?;
     running.stop().await;
     Ok(Exit::Done)
+}
+
+impl OutboundArgs {
+    fn options(self) -> Result<OutboundOptions, Failure> {
+        let mut extra_roots = Vec::new();
+        if let Some(path) = &self.upstream_ca {
+            let pem = std::fs::read(path).map_err(|error| Failure::file(path, &error))?;
+            extra_roots = authorities(&pem)
+                .ok_or_else(|| Failure::usage(format!("{}: no PEM certificate", path.display())))?;
+        }
+        Ok(OutboundOptions {
+            extra_roots,
+            proxy: self.upstream_proxy,
+        })
+    }
 }
 
 impl TransportArgs {

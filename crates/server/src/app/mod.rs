@@ -36,12 +36,15 @@ pub use snapshot::Snapshot;
 use crate::clock::Clock;
 use crate::keys::Keys;
 use crate::store::Store;
+use crate::upstream::{Outbound, OutboundOptions};
 
 /// What an operator chose at the start and cannot change while the service runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The device listener's URL as phones reach it, without a trailing slash.
     pub public_url: String,
+    /// How other servers are called.
+    pub outbound: OutboundOptions,
 }
 
 impl Settings {
@@ -58,6 +61,7 @@ pub struct Service {
     keys: Keys,
     clock: Clock,
     settings: Settings,
+    outbound: Outbound,
     snapshot: ArcSwap<Snapshot>,
     /// Commits of this node follow each other; other nodes' are met by compare and set.
     committing: tokio::sync::Mutex<()>,
@@ -81,7 +85,10 @@ impl Service {
     ) -> Result<Arc<Self>, AppError> {
         let configuration = store.load().await?;
         let snapshot = Snapshot::build(configuration, &keys, None)?;
+        let outbound = Outbound::new(&settings.outbound)
+            .map_err(|error| AppError::Internal(error.to_string()))?;
         Ok(Arc::new(Self {
+            outbound,
             store,
             keys,
             clock,
@@ -113,6 +120,11 @@ impl Service {
     /// What was chosen at the start.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Calls other servers.
+    pub fn outbound(&self) -> &Outbound {
+        &self.outbound
     }
 
     /// The configuration in force. Take it once per request, so that one request sees one configuration.

@@ -81,6 +81,7 @@ impl Harness {
         let hand = Arc::clone(&clock);
         let settings = Settings {
             public_url: "https://bonafide.example".to_owned(),
+            outbound: bonafide_server::upstream::OutboundOptions::default(),
         };
         let told = Clock::from_fn(move || hand.load(Ordering::Relaxed));
         let service = Service::open(Arc::new(store), keys, told, settings)

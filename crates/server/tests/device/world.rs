@@ -451,6 +451,7 @@ pub(crate) async fn open(
     let clock = Clock::from_fn(move || clock.load(Ordering::SeqCst));
     let settings = Settings {
         public_url: "https://attest.example.com".to_owned(),
+        outbound: bonafide_server::upstream::OutboundOptions::default(),
     };
     let keys = Keys::new(&master).unwrap();
     Service::open(wrap(store), keys, clock, settings)
