@@ -59,6 +59,11 @@ impl Anchor {
         Self { spki, digest, kind }
     }
 
+    /// SHA-256 of the key.
+    pub(crate) const fn digest(&self) -> Sha256Digest {
+        self.digest
+    }
+
     /// The key, where it can sign certificates.
     pub(crate) fn key(&self) -> Option<IssuerKey> {
         let (_, spki) = SubjectPublicKeyInfo::from_der(&self.spki).ok()?;

@@ -39,7 +39,9 @@ pub fn verify_with_memory(
         Evidence::AndroidKey { chain } => {
             android::verify(chain, context, memory).map(Facts::AndroidKey)
         }
-        Evidence::AppAttest(evidence) => apple::verify(evidence, context).map(Facts::AppAttest),
+        Evidence::AppAttest(evidence) => {
+            apple::verify(evidence, context, memory).map(Facts::AppAttest)
+        }
         Evidence::PlayIntegrity(evidence) => play::verify(evidence).map(Facts::PlayIntegrity),
     }
 }

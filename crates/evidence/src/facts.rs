@@ -60,30 +60,31 @@ impl Facts {
         }
     }
 
-    /// Whether the evidence still ends at a trusted key. `anchors` are those of Android's kind; App
-    /// Attest ends at Apple's compiled-in key or nowhere, and Play Integrity has no chain.
+    /// Whether the evidence still ends at a trusted key. `anchors` are those of its own kind; Play Integrity
+    /// has no chain, so it ends at none.
     pub fn is_anchored_in(&self, anchors: &Anchors) -> bool {
         match self {
             Self::AndroidKey(facts) => anchors.contains(&facts.root),
-            Self::AppAttest(facts) => facts.anchor == AnchorKind::Apple,
+            Self::AppAttest(facts) => anchors.contains(&facts.root),
             Self::PlayIntegrity(_) => false,
         }
     }
 
-    /// Names of the packages that the platform vouches for; more than one where they share a user id.
+    /// Names of the apps that the platform vouches for: the app id, or packages, of which there is more than one
+    /// where they share a user id.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
-        let (android, play) = match self {
+        let (android, one) = match self {
             Self::AndroidKey(facts) => (facts.application.as_ref(), None),
-            Self::PlayIntegrity(facts) => (None, facts.application.as_ref()),
-            Self::AppAttest(_) => (None, None),
+            Self::PlayIntegrity(facts) => {
+                let application = facts.application.as_ref();
+                (None, application.map(|app| app.package.as_str()))
+            }
+            Self::AppAttest(facts) => (None, Some(facts.app_id.as_str())),
         };
         let shared = android
             .into_iter()
             .flat_map(|application| &application.packages);
         let shared = shared.map(|package| package.name.as_str());
-        shared.chain(
-            play.into_iter()
-                .map(|application| application.package.as_str()),
-        )
+        shared.chain(one)
     }
 }

@@ -15,7 +15,7 @@ mod corpus;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bonafide_evidence::android::{Anchors, RevocationList};
+use bonafide_evidence::android::{Anchors, RecentAuthorities, RevocationList};
 use bonafide_evidence::apple::{
     AppAttest, Assertion, ExpectedKeyId, ExpectedPublicKey, Receipt, ReceiptFacts, receipt_of,
     verify_assertion, verify_receipt,
@@ -23,7 +23,7 @@ use bonafide_evidence::apple::{
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, EnvironmentPolicy, Evidence, ExpectedChallenge,
     Facts, Measurements, Mode, Policy, Preset, ReferenceValue, Reject, Verdict, appraise,
-    appraise_release, verify,
+    appraise_release, verify, verify_with_memory,
 };
 use corpus::{Corpus, Record, Tally, code_table};
 use serde_json::json;
@@ -95,7 +95,12 @@ fn policy(record: &Record) -> Policy {
     policy
 }
 
-fn attestation(record: &Record, anchors: &Anchors, tally: &mut Tally) -> Outcome {
+fn attestation(
+    record: &Record,
+    anchors: &Anchors,
+    memory: &RecentAuthorities,
+    tally: &mut Tally,
+) -> Outcome {
     let object = record.base64("object");
     let optional = |member: &str| {
         record.0[member]
@@ -117,7 +122,12 @@ fn attestation(record: &Record, anchors: &Anchors, tally: &mut Tally) -> Outcome
         anchors,
         revocations: &RevocationList::empty(),
     };
-    let facts = verify(&evidence, &context).map_err(|reject| rejected(&reject))?;
+    let fresh = verify(&evidence, &context);
+    // What is remembered changes no outcome: the first time it may be kept, the second time it is used.
+    for _ in 0..2 {
+        assert_eq!(verify_with_memory(&evidence, &context, memory), fresh);
+    }
+    let facts = fresh.map_err(|reject| rejected(&reject))?;
     compare_attestation(record, &facts, tally);
     let json = serde_json::to_string(&facts).unwrap();
     assert_eq!(serde_json::from_str::<Facts>(&json).unwrap(), facts);
@@ -236,6 +246,7 @@ fn attestations_get_the_expected_verdicts_and_facts() {
         .unwrap();
     let apple = Anchors::apple_app_attest();
     let (table, mut tally) = (code_table(), Tally::default());
+    let memory = RecentAuthorities::with_capacity(16);
     for record in records(&corpus, "attestation") {
         let anchors = if record.0["policy"].is_object() {
             &derived
@@ -243,7 +254,7 @@ fn attestations_get_the_expected_verdicts_and_facts() {
             &apple
         };
         for (case, record, expect) in cases(&record) {
-            let outcome = attestation(&record, anchors, &mut tally);
+            let outcome = attestation(&record, anchors, &memory, &mut tally);
             tally.compare(
                 &case,
                 &expect,
@@ -252,6 +263,7 @@ fn attestations_get_the_expected_verdicts_and_facts() {
             );
         }
     }
+    assert!(!memory.is_empty());
     tally.finish("App Attest attestations");
 }
 

@@ -252,6 +252,16 @@ const MUTATIONS: &[Mutation] = &[
         b.binding = Binding::RequestHash("nonce-nonce-nonce");
     }),
     (Reject::RequestBindingMismatch, |b| {
+        b.binding = Binding::Either("nonce-nonce");
+    }),
+    (Reject::RequestBindingMismatch, |b| {
+        // Both, even if both are right, is neither kind of request.
+        b.binding = Binding::Either("nonce-nonce-nonce");
+        let mut payload = payload();
+        payload["requestDetails"]["requestHash"] = json!("nonce-nonce-nonce");
+        b.payload = payload.to_string();
+    }),
+    (Reject::RequestBindingMismatch, |b| {
         let mut payload = payload();
         payload["requestDetails"]["requestHash"] = json!("hash");
         b.payload = payload.to_string();
@@ -289,6 +299,19 @@ fn a_good_token_gives_its_facts() {
         blueprint.set("/requestDetails/timestampMillis", timestamp);
         assert!(blueprint.verdict().is_ok());
     }
+}
+
+#[test]
+fn one_text_may_be_bound_by_either_kind_of_request() {
+    let mut blueprint = Blueprint::good();
+    blueprint.binding = Binding::Either("nonce-nonce-nonce");
+    assert!(blueprint.verdict().is_ok());
+    let mut payload = payload();
+    let request = payload["requestDetails"].as_object_mut().unwrap();
+    let text = request.remove("nonce").unwrap();
+    request.insert("requestHash".to_owned(), text);
+    blueprint.payload = payload.to_string();
+    assert!(blueprint.verdict().is_ok());
 }
 
 #[test]

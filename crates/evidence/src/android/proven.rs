@@ -119,6 +119,23 @@ impl ProvenAuthorities {
         }
     }
 
+    /// Something that this root key signed, whatever: for kinds with rules of their own about the certificates.
+    pub(crate) const fn signed_by(spki: Vec<u8>) -> Self {
+        Self {
+            root: spki,
+            authorities: Vec::new(),
+            issuer: Issuer {
+                key: None,
+                subject: None,
+            },
+        }
+    }
+
+    /// DER `SubjectPublicKeyInfo` of the key at the end.
+    pub(crate) fn root_key(&self) -> &[u8] {
+        &self.root
+    }
+
     /// `certificate` is issued by the lowest authority: the names chain and the signature verifies.
     pub(super) fn issued(&self, certificate: &Certificate<'_>) -> Result<(), Reject> {
         if let Some(subject) = &self.issuer.subject {

@@ -5,12 +5,15 @@
 //! look at extended key usages: since January 2026 leaves carry one of Apple's own, older ones have none,
 //! and neither says anything that the nonce does not.
 
+use std::sync::Arc;
+
 use x509_parser::asn1_rs::oid;
 use x509_parser::der_parser::Oid;
 
 use super::authenticator_data::{self, Credential, malformed};
 use super::{AppAttestFacts, Environment, KeyIdComparison, MAX_OBJECT_BYTES};
-use crate::anchors::{AnchorKind, Anchors};
+use crate::anchors::{Anchor, Anchors};
+use crate::android::{AuthorityMemory, ProvenAuthorities};
 use crate::cbor::{self, Reader};
 use crate::der::{self, Class, Tag};
 use crate::x509::{Certificate, CertificateFault, SignatureFault};
@@ -51,15 +54,17 @@ struct Object<'a> {
 pub(crate) fn verify(
     evidence: &AppAttest<'_>,
     context: &Context<'_>,
+    memory: &dyn AuthorityMemory,
 ) -> Result<AppAttestFacts, Reject> {
     let object = parse(evidence.object)?;
     let data = object.authenticator_data;
     let (header, credential, behind) = authenticator_data::of_attestation(data)?;
-    let [leaf, intermediate] = object.certificates.as_slice() else {
+    let [leaf, intermediate_der] = object.certificates.as_slice() else {
         return Err(Reject::ChainLength);
     };
-    let (leaf, intermediate) = (certificate(leaf, 0)?, certificate(intermediate, 1)?);
-    let anchor = chain(&leaf, &intermediate, context.anchors)?;
+    let (leaf, intermediate) = (certificate(leaf, 0)?, certificate(intermediate_der, 1)?);
+    let anchor = remembered_anchor(intermediate_der, &intermediate, context.anchors, memory)?;
+    issued(&leaf, &intermediate)?;
     in_time(&leaf, 0, context.now)?;
     in_time(&intermediate, 1, context.now)?;
     nonce(&leaf, data, context.challenge)?;
@@ -76,9 +81,32 @@ pub(crate) fn verify(
         key_id,
         key_id_comparison,
         app_id: evidence.app_id.to_owned(),
-        anchor,
+        anchor: anchor.kind,
+        root: anchor.digest(),
         environment: environment(credential.aaguid)?,
         release: authenticator_data::release(behind)?,
+    })
+}
+
+/// What an object says before anything in it is authenticated: enough to find out which rules to hold it to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The key that it says was attested: an uncompressed P-256 point.
+    pub point: Vec<u8>,
+    /// SHA-256 of the app id that it says made the key.
+    pub rp_id_hash: Sha256Digest,
+}
+
+/// Reads those claims. Nobody vouches for them: [`verify`](crate::verify) must find the same.
+pub fn claims_of(object: &[u8]) -> Result<Claims, Reject> {
+    let object = parse(object)?;
+    let (header, credential, _) = authenticator_data::of_attestation(object.authenticator_data)?;
+    let rp_id_hash = header.rp_id_hash.try_into();
+    Ok(Claims {
+        point: credential.point,
+        rp_id_hash: rp_id_hash
+            .map(Sha256Digest)
+            .map_err(|_| malformed("truncated authenticator data"))?,
     })
 }
 
@@ -136,16 +164,39 @@ pub(super) fn certificate(der: &[u8], position: usize) -> Result<Certificate<'_>
     })
 }
 
-/// Leaf, intermediate, pinned root: names, signatures, who is an authority and who is not.
-pub(super) fn chain(
-    leaf: &Certificate<'_>,
+/// The pinned key that signed the intermediate, or is remembered to have signed it: all phones share Apple's.
+/// Whether the key is trusted is asked anew, since each account has anchors of its own.
+fn remembered_anchor<'a>(
+    der: &[u8],
     intermediate: &Certificate<'_>,
-    anchors: &Anchors,
-) -> Result<AnchorKind, Reject> {
-    let anchor = anchors
+    anchors: &'a Anchors,
+    memory: &dyn AuthorityMemory,
+) -> Result<&'a Anchor, Reject> {
+    // Apart from what is remembered under Android's rules.
+    let identity = Sha256Digest::of(&[b"app-attest\0", der].concat());
+    let proven = memory.find(&identity);
+    if let Some(anchor) = proven.and_then(|proven| anchors.find(proven.root_key())) {
+        return Ok(anchor);
+    }
+    let anchor = anchor_of(intermediate, anchors)?;
+    let proven = ProvenAuthorities::signed_by(anchor.spki.clone());
+    memory.keep(identity, Arc::new(proven));
+    Ok(anchor)
+}
+
+/// The pinned key that signed the intermediate.
+pub(super) fn anchor_of<'a>(
+    intermediate: &Certificate<'_>,
+    anchors: &'a Anchors,
+) -> Result<&'a Anchor, Reject> {
+    anchors
         .iter()
         .find(|anchor| intermediate.is_signed_by(anchor.key().as_ref()).is_ok())
-        .ok_or(Reject::RootNotTrusted)?;
+        .ok_or(Reject::RootNotTrusted)
+}
+
+/// The leaf is the intermediate's: who is an authority and who is not, names, signature.
+pub(super) fn issued(leaf: &Certificate<'_>, intermediate: &Certificate<'_>) -> Result<(), Reject> {
     if !intermediate.is_authority() || leaf.is_authority() {
         return Err(Reject::AuthorityMisplaced);
     }
@@ -158,8 +209,7 @@ pub(super) fn chain(
             SignatureFault::AlgorithmMismatch => Reject::SignatureAlgorithmMismatch { position },
             SignatureFault::Unsupported => Reject::SignatureAlgorithmUnsupported { position },
             SignatureFault::Invalid => Reject::SignatureInvalid { position },
-        })?;
-    Ok(anchor.kind)
+        })
 }
 
 pub(super) fn in_time(

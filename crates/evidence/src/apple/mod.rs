@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use assertion::{Assertion, AssertionFacts, verify_assertion};
 pub(crate) use attestation::verify;
-pub use attestation::{AppAttest, ExpectedKeyId, receipt_of};
+pub use attestation::{AppAttest, Claims, ExpectedKeyId, claims_of, receipt_of};
 pub use authenticator_data::Release;
 pub use receipt::{ExpectedPublicKey, Receipt, ReceiptFacts, ReceiptType, verify_receipt};
 
@@ -63,6 +63,8 @@ pub struct AppAttestFacts {
     pub app_id: String,
     /// What the chain ends at.
     pub anchor: AnchorKind,
+    /// SHA-256 of the DER public key that it ends at.
+    pub root: Sha256Digest,
     /// For which world.
     pub environment: Environment,
     /// How the app was released, since iOS 27.

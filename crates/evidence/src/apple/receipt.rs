@@ -14,7 +14,7 @@ use x509_parser::asn1_rs::oid;
 use x509_parser::der_parser::Oid;
 
 use super::MAX_RECEIPT_BYTES;
-use super::attestation::{certificate, chain, in_time};
+use super::attestation::{anchor_of, certificate, in_time, issued};
 use crate::anchors::Anchors;
 use crate::ber;
 use crate::der::{self, Class, DerFault, Element, Reader, Tag};
@@ -210,7 +210,8 @@ impl<'a> SignedData<'a> {
         let leaf = parsed.iter().find(signs).ok_or(Reject::ChainLength)?;
         let issues = |certificate: &&Certificate<'_>| certificate.subject() == leaf.issuer();
         let intermediate = parsed.iter().find(issues).ok_or(Reject::ChainLength)?;
-        chain(leaf, intermediate, anchors)?;
+        anchor_of(intermediate, anchors)?;
+        issued(leaf, intermediate)?;
         in_time(leaf, 0, created)?;
         in_time(intermediate, 1, created)?;
         leaf.extension(&RECEIPT_SIGNER)

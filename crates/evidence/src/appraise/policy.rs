@@ -92,6 +92,8 @@ pub struct PlayPolicy {
     pub blocked_play_protect: BTreeSet<String>,
     /// `play-apps`: detected apps that do not pass; neither does no detection.
     pub blocked_apps: BTreeSet<String>,
+    /// How long an enrolment by a verdict is good: it says what Google saw once, not what runs now. 1 to 720.
+    pub max_verdict_age_hours: u32,
 }
 
 impl Default for PlayPolicy {
@@ -105,6 +107,7 @@ impl Default for PlayPolicy {
             blocked_recall_bits: words(&["bitFirst", "bitSecond", "bitThird"]),
             blocked_play_protect: words(&["HIGH_RISK", "MEDIUM_RISK"]),
             blocked_apps: words(&["UNKNOWN_CAPTURING", "UNKNOWN_CONTROLLING"]),
+            max_verdict_age_hours: 24,
         }
     }
 }
@@ -297,12 +300,16 @@ impl PlayPolicy {
             "blocked-recall-bits" => self.blocked_recall_bits = words(),
             "blocked-protect-verdicts" => self.blocked_play_protect = words(),
             "blocked-apps" => self.blocked_apps = words(),
+            "max-verdict-age-hours" => {
+                let hours = value.parse().ok().filter(|hours| (1..=720).contains(hours));
+                self.max_verdict_age_hours = hours.ok_or_else(|| bad("1 to 720 hours"))?;
+            }
             _ => return Err(unknown_key(&format!("play-{key}"))),
         }
         Ok(())
     }
 
-    fn entries(&self) -> [(&'static str, String); 7] {
+    fn entries(&self) -> [(&'static str, String); 8] {
         [
             ("play-app-verdicts", joined(&self.app_verdicts)),
             ("play-device-label", self.device_label.clone()),
@@ -320,6 +327,10 @@ impl PlayPolicy {
                 joined(&self.blocked_play_protect),
             ),
             ("play-blocked-apps", joined(&self.blocked_apps)),
+            (
+                "play-max-verdict-age-hours",
+                self.max_verdict_age_hours.to_string(),
+            ),
         ]
     }
 }

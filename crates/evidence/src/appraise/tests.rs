@@ -504,6 +504,7 @@ fn good_apple_facts() -> AppAttestFacts {
         key_id_comparison: KeyIdComparison::Equal,
         app_id: "TEAM123456.com.example.books".to_owned(),
         anchor: AnchorKind::Apple,
+        root: Sha256Digest([7; 32]),
         environment: Environment::Production,
         release: Release {
             validation_category: Some(4),
@@ -690,6 +691,7 @@ fn good_play_facts() -> PlayFacts {
     let word = |text: &str| Some(text.to_owned());
     let bits = ["bitFirst", "bitSecond", "bitThird"];
     PlayFacts {
+        package: "dev.bonafide.books".to_owned(),
         timestamp_ms: 1,
         binding: ChallengeComparison::Equal,
         app_verdict: word("PLAY_RECOGNIZED"),

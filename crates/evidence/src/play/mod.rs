@@ -56,6 +56,9 @@ pub enum Binding<'a> {
     Nonce(&'a str),
     /// A standard request's hash, as text.
     RequestHash(&'a str),
+    /// Either of them, with one text: of a request that was made for one key and challenge, whichever kind of
+    /// request the app had to make.
+    Either(&'a str),
     /// For looking at verdicts by hand; the facts say so.
     NotCompared,
 }
@@ -85,6 +88,8 @@ impl Freshness {
 /// What an authentic, fresh and bound verdict says. Absent is what Google did not evaluate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayFacts {
+    /// The package that asked.
+    pub package: String,
     /// Milliseconds since 1970, by Google's clock.
     pub timestamp_ms: i64,
     /// Whether nonce or request hash was compared.

@@ -126,6 +126,7 @@ pub(super) fn read(json: &[u8], evidence: &PlayIntegrity<'_>) -> Result<PlayFact
     let timestamp_ms = fresh(request.timestamp_millis.as_ref(), evidence.freshness)?;
     let device = payload.device_integrity;
     Ok(PlayFacts {
+        package: evidence.package.to_owned(),
         timestamp_ms,
         binding,
         application: application(&payload.app_integrity)?,
@@ -154,6 +155,7 @@ fn bound(request: &RequestDetails, binding: Binding<'_>) -> Result<ChallengeComp
     let equal = match (binding, given) {
         (Binding::Nonce(expected), (Some(nonce), None)) => nonce == expected,
         (Binding::RequestHash(expected), (None, Some(hash))) => hash == expected,
+        (Binding::Either(expected), (Some(text), None) | (None, Some(text))) => text == expected,
         (Binding::NotCompared, _) => return Ok(ChallengeComparison::NotCompared),
         _ => false,
     };
