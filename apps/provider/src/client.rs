@@ -66,11 +66,16 @@ impl Client {
     }
 
     pub(crate) fn owns(&self, redirect_uri: &str) -> bool {
-        let portless = without_loopback_port(redirect_uri);
-        self.redirect_uris
-            .iter()
-            .any(|own| own == redirect_uri || portless.as_deref() == Some(own))
+        owns(&self.redirect_uris, redirect_uri)
     }
+}
+
+/// Whether a redirect URI is one of these: exactly, but for the port of loopback.
+pub(crate) fn owns(registered: &[String], redirect_uri: &str) -> bool {
+    let portless = without_loopback_port(redirect_uri);
+    registered
+        .iter()
+        .any(|own| own == redirect_uri || portless.as_deref() == Some(own))
 }
 
 impl Accepted {

@@ -14,9 +14,20 @@ pub(crate) const ACCESS_SECONDS: i64 = 3599;
 const MOST: usize = 10_000;
 const MOST_WRONG_PASSWORDS: u8 = 5;
 
+/// Who asks for authorization, and at which of the two servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) issuer: &'static str,
+    pub(crate) client_id: String,
+    pub(crate) name: String,
+}
+
 /// An authorization request that a browser is busy with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interaction {
+    pub(crate) asker: Asker,
+    /// The thumbprint of the key that the code obeys.
+    pub(crate) bound_to: Option<String>,
     pub(crate) redirect_uri: String,
     pub(crate) scope: Vec<String>,
     pub(crate) state: Option<String>,
@@ -66,8 +77,52 @@ struct Code {
 
 #[derive(Clone)]
 struct Grant {
+    issuer: &'static str,
     scope: Vec<String>,
+    client_id: String,
+    dpop: Option<String>,
+    instance: Option<String>,
     revoked: bool,
+}
+
+/// Who came with a code or refresh token, as far as it was proven: the client, and thumbprints of keys.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bearer<'a> {
+    pub(crate) client_id: &'a str,
+    /// The key of the DPoP proof.
+    pub(crate) dpop: Option<&'a str>,
+    /// The attested key.
+    pub(crate) instance: Option<&'a str>,
+}
+
+impl<'a> Bearer<'a> {
+    /// A client that proved no key.
+    pub(crate) fn client(client_id: &'a str) -> Self {
+        Self {
+            client_id,
+            dpop: None,
+            instance: None,
+        }
+    }
+
+    fn holds(&self, thumbprint: &str) -> bool {
+        self.dpop == Some(thumbprint) || self.instance == Some(thumbprint)
+    }
+}
+
+/// What becomes of a refresh token that was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// It stays good.
+    None,
+    /// A new one replaces it.
+    Always,
+}
+
+#[derive(Clone, Copy)]
+struct Refresh {
+    number: u64,
+    replaced: bool,
 }
 
 struct Access {
@@ -105,6 +160,7 @@ pub(crate) enum GrantReject {
     VerifierMissing,
     VerifierWrong,
     RefreshRevoked,
+    HolderMismatch,
 }
 
 /// What a code or refresh token yields.
@@ -114,6 +170,16 @@ pub(crate) struct Issued {
     pub(crate) refresh_token: Option<String>,
     pub(crate) scope: Vec<String>,
     pub(crate) nonce: Option<String>,
+    /// The key that the access token obeys.
+    pub(crate) bound_to: Option<String>,
+}
+
+/// What an access token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Authority {
+    pub(crate) issuer: &'static str,
+    pub(crate) scope: Vec<String>,
+    pub(crate) bound_to: Option<String>,
 }
 
 /// A code exchange as it arrived.
@@ -122,6 +188,7 @@ pub(crate) struct Redemption<'a> {
     pub(crate) code: &'a str,
     pub(crate) redirect_uri: &'a str,
     pub(crate) verifier: Option<&'a str>,
+    pub(crate) bearer: Bearer<'a>,
 }
 
 /// All of it.
@@ -131,7 +198,7 @@ pub(crate) struct Grants {
     codes: BTreeMap<String, Code>,
     agreed: BTreeMap<u64, Grant>,
     access: BTreeMap<String, Access>,
-    refresh: BTreeMap<String, u64>,
+    refresh: BTreeMap<String, Refresh>,
     next: u64,
 }
 
@@ -207,7 +274,11 @@ impl Grants {
         }
         self.next = self.next.saturating_add(1);
         let grant = Grant {
+            issuer: interaction.asker.issuer,
             scope: interaction.scope.clone(),
+            client_id: interaction.asker.client_id.clone(),
+            dpop: None,
+            instance: None,
             revoked: false,
         };
         self.agreed.insert(self.next, grant);
@@ -241,6 +312,12 @@ impl Grants {
         if now >= code.until {
             return Err(GrantReject::Spent);
         }
+        let bearer = redemption.bearer;
+        let own = code.interaction.asker.client_id == bearer.client_id;
+        let bound_to = code.interaction.bound_to.as_deref();
+        if !own || bound_to.is_some_and(|key| !bearer.holds(key)) {
+            return Err(GrantReject::HolderMismatch);
+        }
         if code.interaction.redirect_uri != redemption.redirect_uri {
             return Err(GrantReject::RedirectMismatch);
         }
@@ -252,11 +329,12 @@ impl Grants {
         }
         code.used = true;
         let (grant, nonce) = (code.grant, code.interaction.nonce.clone());
-        let refresh_token = (code.interaction.offline == Offline::Yes).then(|| {
-            let token = format!("1//0{}", random_text());
-            self.refresh.insert(token.clone(), grant);
-            token
-        });
+        let offline = code.interaction.offline;
+        if let Some(agreed) = self.agreed.get_mut(&grant) {
+            agreed.dpop = bearer.dpop.map(str::to_owned);
+            agreed.instance = bearer.instance.map(str::to_owned);
+        }
+        let refresh_token = (offline == Offline::Yes).then(|| self.refresh_token(grant));
         let issued = self.issue(grant, now).ok_or(GrantReject::Spent)?;
         Ok(Issued {
             refresh_token,
@@ -265,23 +343,60 @@ impl Grants {
         })
     }
 
-    /// A refresh token for a new access token; Google does not rotate.
-    pub(crate) fn refresh(&mut self, token: &str, now: i64) -> Result<Issued, GrantReject> {
-        let grant = self
-            .refresh
-            .get(token)
-            .copied()
+    fn refresh_token(&mut self, grant: u64) -> String {
+        let token = format!("1//0{}", random_text());
+        let number = grant;
+        let fresh = Refresh {
+            number,
+            replaced: false,
+        };
+        self.refresh.insert(token.clone(), fresh);
+        token
+    }
+
+    /// A refresh token for a new access token. One that was replaced takes its grant with it when it comes back.
+    pub(crate) fn refresh(
+        &mut self,
+        (token, rotation): (&str, Rotation),
+        bearer: Bearer<'_>,
+        now: i64,
+    ) -> Result<Issued, GrantReject> {
+        let known = self.refresh.get(token).copied();
+        let grant = known.ok_or(GrantReject::RefreshRevoked)?;
+        let agreed = self.agreed.get_mut(&grant.number);
+        let agreed = agreed.ok_or(GrantReject::RefreshRevoked)?;
+        let keys = [&agreed.dpop, &agreed.instance];
+        let holds = |key: &Option<String>| key.as_deref().is_none_or(|key| bearer.holds(key));
+        if agreed.client_id != bearer.client_id || !keys.into_iter().all(holds) {
+            return Err(GrantReject::HolderMismatch);
+        }
+        if grant.replaced {
+            agreed.revoked = true;
+        }
+        let issued = self
+            .issue(grant.number, now)
             .ok_or(GrantReject::RefreshRevoked)?;
-        self.issue(grant, now).ok_or(GrantReject::RefreshRevoked)
+        let refresh_token = match rotation {
+            Rotation::None => None,
+            Rotation::Always => {
+                let number = grant.number;
+                let replaced = Refresh {
+                    number,
+                    replaced: true,
+                };
+                self.refresh.insert(token.to_owned(), replaced);
+                Some(self.refresh_token(number))
+            }
+        };
+        Ok(Issued {
+            refresh_token,
+            ..issued
+        })
     }
 
     fn issue(&mut self, grant: u64, now: i64) -> Option<Issued> {
-        let scope = self
-            .agreed
-            .get(&grant)
-            .filter(|grant| !grant.revoked)?
-            .scope
-            .clone();
+        let agreed = self.agreed.get(&grant).filter(|grant| !grant.revoked)?;
+        let (scope, bound_to) = (agreed.scope.clone(), agreed.dpop.clone());
         self.access.retain(|_, access| now < access.until);
         if self.access.len() >= MOST {
             self.access.pop_first();
@@ -297,14 +412,19 @@ impl Grants {
             refresh_token: None,
             scope,
             nonce: None,
+            bound_to,
         })
     }
 
-    /// The scopes of a living access token.
-    pub(crate) fn scope_of(&self, access_token: &str, now: i64) -> Option<Vec<String>> {
+    /// What a living access token is good for.
+    pub(crate) fn authority_of(&self, access_token: &str, now: i64) -> Option<Authority> {
         let access = self.access.get(access_token)?;
         let grant = self.agreed.get(&access.grant)?;
-        (now < access.until && !grant.revoked).then(|| grant.scope.clone())
+        (now < access.until && !grant.revoked).then(|| Authority {
+            issuer: grant.issuer,
+            scope: grant.scope.clone(),
+            bound_to: grant.dpop.clone(),
+        })
     }
 
     /// Access tokens die, refresh tokens live.
@@ -322,10 +442,12 @@ impl Grants {
     /// Revokes a grant by either of its tokens; says whether there was one.
     pub(crate) fn revoke(&mut self, token: &str) -> bool {
         let by_access = self.access.get(token).map(|access| access.grant);
-        let Some(grant) = by_access.or_else(|| self.refresh.get(token).copied()) else {
+        let Some(grant) =
+            by_access.or_else(|| self.refresh.get(token).map(|refresh| refresh.number))
+        else {
             return false;
         };
-        self.refresh.retain(|_, of| *of != grant);
+        self.refresh.retain(|_, of| of.number != grant);
         self.access.retain(|_, access| access.grant != grant);
         match self.agreed.get_mut(&grant) {
             Some(grant) => !std::mem::replace(&mut grant.revoked, true),
@@ -350,12 +472,19 @@ mod tests {
     use super::*;
 
     const REDIRECT: &str = "https://example.com/oauth2redirect";
+    const CLIENT: &str = "books";
     // RFC 7636 appendix B
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     fn interaction() -> Interaction {
         Interaction {
+            asker: Asker {
+                issuer: "https://as.example",
+                client_id: CLIENT.to_owned(),
+                name: "Books".to_owned(),
+            },
+            bound_to: None,
             redirect_uri: REDIRECT.to_owned(),
             scope: vec!["openid".to_owned()],
             state: None,
@@ -370,6 +499,7 @@ mod tests {
             code,
             redirect_uri: REDIRECT,
             verifier: Some(VERIFIER),
+            bearer: Bearer::client(CLIENT),
         }
     }
 
@@ -379,11 +509,11 @@ mod tests {
         let code = grants.agree(interaction(), 0);
         let issued = grants.redeem(redemption(&code), 1).unwrap();
         let refresh = issued.refresh_token.clone().unwrap();
-        assert!(grants.scope_of(&issued.access_token, 1).is_some());
+        assert!(grants.authority_of(&issued.access_token, 1).is_some());
         assert_eq!(grants.redeem(redemption(&code), 2), Err(GrantReject::Spent));
-        assert_eq!(grants.scope_of(&issued.access_token, 2), None);
+        assert_eq!(grants.authority_of(&issued.access_token, 2), None);
         assert_eq!(
-            grants.refresh(&refresh, 2),
+            grants.refresh((&refresh, Rotation::None), Bearer::client(CLIENT), 2),
             Err(GrantReject::RefreshRevoked)
         );
     }
@@ -442,6 +572,66 @@ mod tests {
     }
 
     #[test]
+    fn a_code_obeys_its_client_and_key_and_what_it_yields_obeys_them_too() {
+        let mut grants = Grants::default();
+        let bound = Interaction {
+            bound_to: Some("key".to_owned()),
+            ..interaction()
+        };
+        let code = grants.agree(bound, 0);
+        let own = Bearer {
+            dpop: Some("key"),
+            ..Bearer::client(CLIENT)
+        };
+        let other = Bearer {
+            dpop: Some("other"),
+            ..own
+        };
+        let strangers = [
+            Bearer::client(CLIENT),
+            other,
+            Bearer {
+                client_id: "other",
+                ..own
+            },
+        ];
+        for bearer in strangers {
+            let redemption = Redemption {
+                bearer,
+                ..redemption(&code)
+            };
+            let outcome = grants.redeem(redemption, 1);
+            assert_eq!(outcome, Err(GrantReject::HolderMismatch));
+        }
+        let redemption = Redemption {
+            bearer: own,
+            ..redemption(&code)
+        };
+        let issued = grants.redeem(redemption, 1).unwrap();
+        assert_eq!(issued.bound_to.as_deref(), Some("key"));
+        let refresh = issued.refresh_token.unwrap();
+        for bearer in strangers {
+            let outcome = grants.refresh((&refresh, Rotation::Always), bearer, 1);
+            assert_eq!(outcome, Err(GrantReject::HolderMismatch));
+        }
+        assert!(grants.refresh((&refresh, Rotation::Always), own, 1).is_ok());
+    }
+
+    #[test]
+    fn a_refresh_token_that_was_replaced_takes_the_grant_with_it_when_it_comes_back() {
+        let mut grants = Grants::default();
+        let code = grants.agree(interaction(), 0);
+        let first = grants.redeem(redemption(&code), 1).unwrap();
+        let first = first.refresh_token.unwrap();
+        let who = Bearer::client(CLIENT);
+        let issued = grants.refresh((&first, Rotation::Always), who, 1).unwrap();
+        assert!(grants.authority_of(&issued.access_token, 1).is_some());
+        let again = grants.refresh((&first, Rotation::Always), who, 1);
+        assert_eq!(again, Err(GrantReject::RefreshRevoked));
+        assert!(grants.authority_of(&issued.access_token, 1).is_none());
+    }
+
+    #[test]
     fn a_verifier_without_a_challenge_is_refused() {
         let mut grants = Grants::default();
         let plain = Interaction {
@@ -471,9 +661,9 @@ mod tests {
             };
             assert!(grants.revoke(token));
             assert!(!grants.revoke(token));
-            assert_eq!(grants.scope_of(&issued.access_token, 1), None);
+            assert_eq!(grants.authority_of(&issued.access_token, 1), None);
             assert_eq!(
-                grants.refresh(&refresh, 1),
+                grants.refresh((&refresh, Rotation::None), Bearer::client(CLIENT), 1),
                 Err(GrantReject::RefreshRevoked)
             );
         }
@@ -491,10 +681,13 @@ mod tests {
         assert_eq!(issued.refresh_token, None);
         assert!(
             grants
-                .scope_of(&issued.access_token, ACCESS_SECONDS - 1)
+                .authority_of(&issued.access_token, ACCESS_SECONDS - 1)
                 .is_some()
         );
-        assert_eq!(grants.scope_of(&issued.access_token, ACCESS_SECONDS), None);
+        assert_eq!(
+            grants.authority_of(&issued.access_token, ACCESS_SECONDS),
+            None
+        );
     }
 
     #[test]

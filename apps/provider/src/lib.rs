@@ -12,6 +12,7 @@ mod cover;
 pub mod demo_ca;
 mod grants;
 mod http;
+mod library;
 mod options;
 mod running;
 mod secret;
@@ -19,6 +20,8 @@ mod signing;
 
 pub use client::Overlap;
 pub use http::Seen;
+pub use library::{ClientMethod, HOSTS as LIBRARY_HOSTS, ISSUER as LIBRARY_ISSUER};
+pub use library::{KeySource, LibraryClient, LibraryOptions};
 pub use options::{ProviderOptions, RegisteredClient, ServerIdentity, User};
 pub use running::{Provider, ProviderError, Running};
 pub use secret::ClientSecret;

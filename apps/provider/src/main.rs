@@ -6,10 +6,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use bonafide_provider::demo_ca::DemoCa;
-use bonafide_provider::{ClientSecret, HOSTS, Provider, ProviderOptions};
+use bonafide_provider::{
+    ClientMethod, ClientSecret, HOSTS, KeySource, LIBRARY_HOSTS, LibraryOptions, Provider,
+    ProviderOptions,
+};
 use clap::Parser;
 
-/// A local stand-in for Google as authorization server and Books API. For demonstrations.
+/// A local stand-in for Google as authorization server and Books API, and for a modern one beside it. For demonstrations.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -25,6 +28,15 @@ struct Arguments {
     /// A file that holds the client secret; a new one is written there when it does not exist.
     #[arg(long, default_value = "client-secret.txt")]
     client_secret_file: PathBuf,
+    /// JWKS of who may attest clients of the Library; read anew whenever it is needed.
+    #[arg(long, value_name = "FILE")]
+    attester_jwks: Option<PathBuf>,
+    /// JWKS of who may sign software statements for the Library.
+    #[arg(long, value_name = "FILE")]
+    statement_jwks: Option<PathBuf>,
+    /// JWKS of the Library's client `books-keys`.
+    #[arg(long, value_name = "FILE")]
+    client_jwks: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -34,7 +46,10 @@ async fn main() -> Result<()> {
     std::fs::write(&arguments.ca_file, ca.certificate_pem())
         .with_context(|| format!("{} cannot be written", arguments.ca_file.display()))?;
     let secret = client_secret(&arguments)?;
-    let mut options = ProviderOptions::demo(ca.server(&HOSTS)?, secret);
+    let hosts = [HOSTS.as_slice(), LIBRARY_HOSTS.as_slice()].concat();
+    let library = library(&arguments, &secret);
+    let mut options = ProviderOptions::demo(ca.server(&hosts)?, secret);
+    options.library = Some(library);
     options.addr = arguments.addr;
     options.browser_addr = Some(arguments.browser_addr);
     let running = Provider::start(options).await?;
@@ -45,7 +60,7 @@ async fn main() -> Result<()> {
         "listening on {} for {}\npages for a person's browser at http://{}\nclient id {}\nclient secret in {}\nCA certificate in {}\n\
          sign in as {} with password {}",
         running.addr(),
-        HOSTS.join(", "),
+        hosts.join(", "),
         running.browser_addr().unwrap_or(arguments.browser_addr),
         running.client_id(),
         arguments.client_secret_file.display(),
@@ -56,6 +71,20 @@ async fn main() -> Result<()> {
     tokio::signal::ctrl_c().await?;
     running.stop().await;
     Ok(())
+}
+
+fn library(arguments: &Arguments, secret: &ClientSecret) -> LibraryOptions {
+    let mut library = LibraryOptions::demo(secret);
+    let source =
+        |file: &Option<PathBuf>| file.clone().map_or_else(KeySource::none, KeySource::File);
+    library.attesters = source(&arguments.attester_jwks);
+    library.statements = source(&arguments.statement_jwks);
+    for client in &mut library.clients {
+        if matches!(client.method, ClientMethod::PrivateKeyJwt(_)) {
+            client.method = ClientMethod::PrivateKeyJwt(source(&arguments.client_jwks));
+        }
+    }
+    library
 }
 
 fn client_secret(arguments: &Arguments) -> Result<ClientSecret> {

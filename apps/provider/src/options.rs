@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use crate::library::LibraryOptions;
 use crate::secret::ClientSecret;
 
 /// How to start.
@@ -19,6 +20,8 @@ pub struct ProviderOptions {
     pub client: RegisteredClient,
     /// The one user.
     pub user: User,
+    /// The second, modern server, for [`crate::LIBRARY_HOSTS`]; `None` for none.
+    pub library: Option<LibraryOptions>,
 }
 
 impl ProviderOptions {
@@ -31,6 +34,7 @@ impl ProviderOptions {
             identity,
             client: RegisteredClient::demo(secret),
             user: User::demo(),
+            library: None,
         }
     }
 }

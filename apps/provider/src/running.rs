@@ -15,6 +15,7 @@ use crate::client::{Client, Overlap};
 use crate::clock;
 use crate::grants::Grants;
 use crate::http::{self, Seen};
+use crate::library::{ClientMethod, KeySource, Library};
 use crate::options::{ProviderOptions, ServerIdentity, User};
 use crate::secret::ClientSecret;
 use crate::signing::SigningKey;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) seen: Mutex<VecDeque<Seen>>,
     pub(crate) signing: SigningKey,
     pub(crate) user: User,
+    pub(crate) library: Option<Library>,
 }
 
 impl Shared {
@@ -87,6 +89,7 @@ impl Provider {
             seen: Mutex::new(VecDeque::new()),
             signing,
             user: options.user,
+            library: options.library.map(Library::new),
         });
         let tls = RustlsConfig::from_config(Arc::new(tls(options.identity)?));
         let handle = Handle::new();
@@ -168,6 +171,32 @@ impl Running {
     /// Registers a new client secret; the old one dies at once or after the overlap.
     pub fn rotate_client_secret(&self, secret: &ClientSecret, overlap: Overlap) {
         self.shared.client().rotate(secret, overlap, clock::now());
+    }
+
+    /// From now on the Library believes these attesters of clients.
+    pub fn trust_attesters(&self, keys: KeySource) {
+        if let Some(library) = &self.shared.library {
+            library.trust_attesters(keys);
+        }
+    }
+
+    /// From now on the Library believes software statements under these keys.
+    pub fn trust_statements(&self, keys: KeySource) {
+        if let Some(library) = &self.shared.library {
+            library.trust_statements(keys);
+        }
+    }
+
+    /// Another way of authentication for one of the Library's clients; whether there is such a client.
+    pub fn replace_method(&self, client_id: &str, method: ClientMethod) -> bool {
+        let library = self.shared.library.as_ref();
+        library.is_some_and(|library| library.replace_method(client_id, method))
+    }
+
+    /// Whether the Library knows a client.
+    pub fn has_client(&self, client_id: &str) -> bool {
+        let library = self.shared.library.as_ref();
+        library.is_some_and(|library| library.has_client(client_id))
     }
 
     /// As if an hour had passed: access tokens die, refresh tokens live.

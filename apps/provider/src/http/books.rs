@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde_json::{Value, json};
 
 use super::form::{self, field};
 use super::google_error::{self, PlatformError};
-use super::userinfo::scope_of;
+use super::userinfo::Access;
 use crate::catalogue::{self, Book};
 use crate::cover;
 use crate::running::Shared;
@@ -20,7 +20,7 @@ const BASE: &str = "https://www.googleapis.com/books/v1";
 const BOOKS_SCOPE: &str = "https://www.googleapis.com/auth/books";
 const FAVORITES: u32 = 0;
 
-pub(super) fn routes() -> Router<Arc<Shared>> {
+pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/books/v1/volumes", get(search))
         .route("/books/v1/volumes/{id}", get(volume))
@@ -58,8 +58,11 @@ async fn volume(Path(id): Path<String>) -> Response {
     }
 }
 
-async fn my_shelves(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    match reader(&shared, &headers) {
+async fn my_shelves(
+    State(shared): State<Arc<Shared>>,
+    Extension(access): Extension<Access>,
+) -> Response {
+    match reader(&access) {
         Ok(()) => google_error::json(
             StatusCode::OK,
             &json!({"kind": "books#bookshelves", "items": [shelf(&shared)]}),
@@ -71,9 +74,9 @@ async fn my_shelves(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Re
 async fn my_shelf(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<u32>,
-    headers: HeaderMap,
+    Extension(access): Extension<Access>,
 ) -> Response {
-    match reader(&shared, &headers) {
+    match reader(&access) {
         Ok(()) if id == FAVORITES => google_error::json(StatusCode::OK, &shelf(&shared)),
         Ok(()) => PlatformError::NOT_FOUND.render(),
         Err(error) => error.render(),
@@ -81,12 +84,11 @@ async fn my_shelf(
 }
 
 async fn my_volumes(
-    State(shared): State<Arc<Shared>>,
     Path(id): Path<u32>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    Extension(access): Extension<Access>,
 ) -> Response {
-    match reader(&shared, &headers) {
+    match reader(&access) {
         Ok(()) => on_shelf(id, &query.unwrap_or_default()),
         Err(error) => error.render(),
     }
@@ -96,9 +98,9 @@ async fn my_volumes(
 async fn user_shelf(
     State(shared): State<Arc<Shared>>,
     Path((user, id)): Path<(String, u32)>,
-    headers: HeaderMap,
+    Extension(access): Extension<Access>,
 ) -> Response {
-    match reader(&shared, &headers) {
+    match reader(&access) {
         Ok(()) if user == shared.user.subject && id == FAVORITES => {
             google_error::json(StatusCode::OK, &shelf(&shared))
         }
@@ -111,17 +113,17 @@ async fn user_volumes(
     State(shared): State<Arc<Shared>>,
     Path((user, id)): Path<(String, u32)>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    Extension(access): Extension<Access>,
 ) -> Response {
-    match reader(&shared, &headers) {
+    match reader(&access) {
         Ok(()) if user == shared.user.subject => on_shelf(id, &query.unwrap_or_default()),
         Ok(()) => PlatformError::NOT_FOUND.render(),
         Err(error) => error.render(),
     }
 }
 
-fn reader(shared: &Shared, headers: &HeaderMap) -> Result<(), PlatformError> {
-    let scope = scope_of(shared, headers)?;
+fn reader(access: &Access) -> Result<(), PlatformError> {
+    let scope = access.0.as_ref().map_err(|error| *error)?;
     if scope.iter().any(|scope| scope == BOOKS_SCOPE) {
         Ok(())
     } else {

@@ -14,12 +14,12 @@ use super::form::{self, Form, field};
 use super::page::{self, Attempt};
 use crate::ISSUER;
 use crate::clock;
-use crate::grants::{Answer, Challenge, Interaction, Offline, Stale};
+use crate::grants::{Answer, Asker, Challenge, Interaction, Offline, Stale};
 use crate::running::Shared;
 use crate::secret::random_text;
 
 const COOKIE: &str = "provider_browser";
-const SCOPES: [&str; 5] = [
+pub(crate) const SCOPES: [&str; 5] = [
     "openid",
     "email",
     "profile",
@@ -29,8 +29,12 @@ const SCOPES: [&str; 5] = [
 
 /// For `accounts.google.com` and for the plain listener on loopback.
 pub(super) fn routes() -> Router<Arc<Shared>> {
+    forms().route("/o/oauth2/v2/auth", get(authorize))
+}
+
+/// What comes after the request: the same pages for both servers.
+pub(crate) fn forms() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/o/oauth2/v2/auth", get(authorize))
         .route("/o/oauth2/v2/sign-in", post(sign_in))
         .route("/o/oauth2/v2/consent", get(show_consent).post(decide))
 }
@@ -53,7 +57,7 @@ impl Refusal {
     }
 }
 
-async fn authorize(
+pub(super) async fn authorize(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -62,7 +66,12 @@ async fn authorize(
         Ok(interaction) => interaction,
         Err(refusal) => return refusal.render(),
     };
-    let browser = browser_of(&headers).unwrap_or_else(random_text);
+    begin(&shared, interaction, &headers)
+}
+
+/// The sign-in page for a request that was judged.
+pub(crate) fn begin(shared: &Shared, interaction: Interaction, headers: &HeaderMap) -> Response {
+    let browser = browser_of(headers).unwrap_or_else(random_text);
     let ticket = shared.grants().begin(interaction, &browser, clock::now());
     let mut response = page::sign_in(&ticket, &shared.user, Attempt::First);
     let cookie = format!("{COOKIE}={browser}; Path=/; HttpOnly; SameSite=Lax");
@@ -102,6 +111,11 @@ fn parse(shared: &Shared, query: &str, headers: &HeaderMap) -> Result<Interactio
             "The redirect URI in the request is not registered for this client.",
         ));
     }
+    let asker = Asker {
+        issuer: ISSUER,
+        client_id: client.id.clone(),
+        name: client.name.clone(),
+    };
     drop(client);
     let scope: Vec<_> = field(&form, "scope")
         .split_ascii_whitespace()
@@ -115,6 +129,8 @@ fn parse(shared: &Shared, query: &str, headers: &HeaderMap) -> Result<Interactio
         ));
     }
     let interaction = Interaction {
+        asker,
+        bound_to: None,
         redirect_uri: field(&form, "redirect_uri").to_owned(),
         scope,
         state: form.get("state").cloned(),
@@ -189,9 +205,8 @@ async fn show_consent(
     let ticket = shared
         .grants()
         .look(field(&form, "interaction"), &browser, clock::now());
-    let name = shared.client().name.clone();
     match ticket {
-        Ok(ticket) if ticket.signed_in => page::consent(&ticket, &name, &shared.user),
+        Ok(ticket) if ticket.signed_in => page::consent(&ticket, &shared.user),
         _ => stale(Stale),
     }
 }
@@ -238,7 +253,7 @@ fn stale(_: Stale) -> Response {
 }
 
 /// Back to the client, with `state` and `iss`, on refusals too.
-fn redirect(interaction: &Interaction, parameters: &[(&str, &str)]) -> Response {
+pub(crate) fn redirect(interaction: &Interaction, parameters: &[(&str, &str)]) -> Response {
     let Ok(mut url) = Url::parse(&interaction.redirect_uri) else {
         return stale(Stale);
     };
@@ -246,7 +261,7 @@ fn redirect(interaction: &Interaction, parameters: &[(&str, &str)]) -> Response 
     if let Some(state) = &interaction.state {
         query.append_pair("state", state);
     }
-    query.append_pair("iss", ISSUER);
+    query.append_pair("iss", interaction.asker.issuer);
     query.extend_pairs(parameters);
     drop(query);
     let headers = [

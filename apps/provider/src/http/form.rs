@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 /// Names and values.
-pub(super) type Form = BTreeMap<String, String>;
+pub(crate) type Form = BTreeMap<String, String>;
 
 /// A parameter was sent twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Repeated;
+pub(crate) struct Repeated;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Form, Repeated> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Form, Repeated> {
     let mut form = Form::new();
     for (name, value) in url::form_urlencoded::parse(bytes) {
         if form.insert(name.into_owned(), value.into_owned()).is_some() {
@@ -19,6 +19,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Form, Repeated> {
     Ok(form)
 }
 
-pub(super) fn field<'a>(form: &'a Form, name: &str) -> &'a str {
+pub(crate) fn field<'a>(form: &'a Form, name: &str) -> &'a str {
     form.get(name).map(String::as_str).unwrap_or_default()
 }

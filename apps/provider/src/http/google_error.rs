@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 /// Pretty-printed JSON that nobody may store.
-pub(super) fn json(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
     let text = serde_json::to_string_pretty(body).unwrap_or_default();
     let mut response = (status, text).into_response();
     let headers = response.headers_mut();
@@ -23,14 +23,14 @@ pub(super) fn json(status: StatusCode, body: &Value) -> Response {
 
 /// A refusal of the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TokenRefusal {
-    pub(super) status: StatusCode,
-    pub(super) error: &'static str,
-    pub(super) description: String,
+pub(crate) struct TokenRefusal {
+    pub(crate) status: StatusCode,
+    pub(crate) error: &'static str,
+    pub(crate) description: String,
 }
 
 impl TokenRefusal {
-    pub(super) fn bad(error: &'static str, description: &str) -> Self {
+    pub(crate) fn bad(error: &'static str, description: &str) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
             error,
@@ -38,7 +38,7 @@ impl TokenRefusal {
         }
     }
 
-    pub(super) fn client(description: &str) -> Self {
+    pub(crate) fn client(description: &str) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
             error: "invalid_client",
@@ -46,7 +46,7 @@ impl TokenRefusal {
         }
     }
 
-    pub(super) fn render(&self) -> Response {
+    pub(crate) fn render(&self) -> Response {
         let body = json!({"error": self.error, "error_description": self.description});
         json(self.status, &body)
     }
@@ -54,7 +54,7 @@ impl TokenRefusal {
 
 /// An error of the platform (Books API, user information).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PlatformError {
+pub(crate) struct PlatformError {
     status: StatusCode,
     message: &'static str,
     reason: &'static str,
@@ -63,7 +63,7 @@ pub(super) struct PlatformError {
 }
 
 impl PlatformError {
-    pub(super) const LOGIN_REQUIRED: Self = Self {
+    pub(crate) const LOGIN_REQUIRED: Self = Self {
         status: StatusCode::UNAUTHORIZED,
         message: "Request is missing required authentication credential. Expected OAuth 2 access \
                   token, login cookie or other valid authentication credential.",
@@ -71,28 +71,28 @@ impl PlatformError {
         name: "UNAUTHENTICATED",
         detail: Some("CREDENTIALS_MISSING"),
     };
-    pub(super) const INVALID_CREDENTIALS: Self = Self {
+    pub(crate) const INVALID_CREDENTIALS: Self = Self {
         status: StatusCode::UNAUTHORIZED,
         message: "Invalid Credentials",
         reason: "authError",
         name: "UNAUTHENTICATED",
         detail: None,
     };
-    pub(super) const SCOPE_INSUFFICIENT: Self = Self {
+    pub(crate) const SCOPE_INSUFFICIENT: Self = Self {
         status: StatusCode::FORBIDDEN,
         message: "Request had insufficient authentication scopes.",
         reason: "insufficientPermissions",
         name: "PERMISSION_DENIED",
         detail: Some("ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
     };
-    pub(super) const NOT_FOUND: Self = Self {
+    pub(crate) const NOT_FOUND: Self = Self {
         status: StatusCode::NOT_FOUND,
         message: "The requested resource could not be found.",
         reason: "notFound",
         name: "NOT_FOUND",
         detail: None,
     };
-    pub(super) const QUERY_MISSING: Self = Self {
+    pub(crate) const QUERY_MISSING: Self = Self {
         status: StatusCode::BAD_REQUEST,
         message: "Missing query.",
         reason: "queryRequired",
@@ -100,7 +100,7 @@ impl PlatformError {
         detail: None,
     };
 
-    pub(super) fn render(self) -> Response {
+    pub(crate) fn render(self) -> Response {
         let login = if self.reason == "required" {
             "Login Required."
         } else {

@@ -1,14 +1,14 @@
 //! The routes, by host as Google has them, and a short memory of what arrived.
 
-mod books;
-mod consent;
+pub(crate) mod books;
+pub(crate) mod consent;
 mod discovery;
-mod form;
-mod google_error;
-mod page;
+pub(crate) mod form;
+pub(crate) mod google_error;
+pub(crate) mod page;
 pub(crate) use page::escape;
-mod token;
-mod userinfo;
+pub(crate) mod token;
+pub(crate) mod userinfo;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,9 +20,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use tower::ServiceExt as _;
 
+use crate::library;
 use crate::running::Shared;
 
-const MOST_BODY_BYTES: usize = 16 * 1024;
+pub(crate) const MOST_BODY_BYTES: usize = 16 * 1024;
 const MOST_SEEN: usize = 256;
 
 /// One request that arrived. Never a query, body or header value.
@@ -46,12 +47,17 @@ struct ByHost {
 
 /// Everything, each host with its own routes.
 pub(crate) fn by_host(shared: &Arc<Shared>) -> Router {
-    let routers = BTreeMap::from([
+    let mut routers = BTreeMap::from([
         ("accounts.google.com", accounts(shared)),
         ("oauth2.googleapis.com", oauth2(shared)),
         ("www.googleapis.com", www(shared)),
         ("books.google.com", covers(shared)),
     ]);
+    if shared.library.is_some() {
+        let [login, api] = library::HOSTS;
+        routers.insert(login, library::login_routes(shared));
+        routers.insert(api, library::api_routes(shared));
+    }
     let state = ByHost {
         shared: Arc::clone(shared),
         routers: Arc::new(routers),
@@ -61,7 +67,12 @@ pub(crate) fn by_host(shared: &Arc<Shared>) -> Router {
 
 /// The pages alone, whatever the host is called: for a person's browser on loopback.
 pub(crate) fn pages_only(shared: &Arc<Shared>) -> Router {
-    consent::routes()
+    let pages = if shared.library.is_some() {
+        library::pages().route("/o/oauth2/v2/auth", get(consent::authorize))
+    } else {
+        consent::routes()
+    };
+    pages
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(Arc::clone(shared))
 }
@@ -91,6 +102,10 @@ fn www(shared: &Arc<Shared>) -> Router {
             "/oauth2/v3/userinfo",
             get(userinfo::answer).post(userinfo::answer),
         )
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(shared),
+            userinfo::bearer,
+        ))
         .with_state(Arc::clone(shared))
 }
 

@@ -32,7 +32,7 @@ pub(super) fn sign_in(ticket: &Ticket, user: &User, attempt: Attempt) -> Respons
         Attempt::Wrong => "<p class=\"wrong\" role=\"alert\">Wrong address or password.</p>",
     };
     let body = format!(
-        "<h1>Sign in</h1><p class=\"note\">A stand-in for Google on this machine, for demonstrations. \
+        "<h1>Sign in</h1><p class=\"note\">A stand-in for {issuer} on this machine, for demonstrations. \
          Address <b>{email}</b>, password <b>{password}</b>.</p>{wrong}\
          <form method=\"post\" action=\"/o/oauth2/v2/sign-in\">{hidden}\
          <label for=\"email\">Email</label>\
@@ -40,6 +40,7 @@ pub(super) fn sign_in(ticket: &Ticket, user: &User, attempt: Attempt) -> Respons
          <label for=\"password\">Password</label>\
          <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" \
          required><button id=\"sign-in\" type=\"submit\">Next</button></form>",
+        issuer = escape(ticket.interaction.asker.issuer),
         email = escape(&user.email),
         password = escape(&user.password),
         hidden = hidden(ticket),
@@ -47,7 +48,7 @@ pub(super) fn sign_in(ticket: &Ticket, user: &User, attempt: Attempt) -> Respons
     page(StatusCode::OK, "Sign in", &body, "'self'")
 }
 
-pub(super) fn consent(ticket: &Ticket, client: &str, user: &User) -> Response {
+pub(super) fn consent(ticket: &Ticket, user: &User) -> Response {
     let wishes: String = ticket
         .interaction
         .scope
@@ -60,7 +61,7 @@ pub(super) fn consent(ticket: &Ticket, client: &str, user: &User) -> Response {
          <button id=\"allow\" name=\"decision\" value=\"allow\" type=\"submit\">Allow</button>\
          <button id=\"deny\" name=\"decision\" value=\"deny\" type=\"submit\" class=\"quiet\">Deny</button>\
          </form>",
-        client = escape(client),
+        client = escape(&ticket.interaction.asker.name),
         email = escape(&user.email),
         hidden = hidden(ticket),
     );
@@ -70,7 +71,7 @@ pub(super) fn consent(ticket: &Ticket, client: &str, user: &User) -> Response {
 }
 
 /// An error that must not redirect.
-pub(super) fn refusal(status: StatusCode, title: &str, text: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, title: &str, text: &str) -> Response {
     let body = format!(
         "<h1>Access blocked</h1><p>{}</p><p>Error {}: {}</p>",
         escape(text),

@@ -14,7 +14,8 @@ use super::form::{self, Form, field};
 use super::google_error::{self, TokenRefusal};
 use crate::ISSUER;
 use crate::clock;
-use crate::grants::{ACCESS_SECONDS, GrantReject, Issued, Redemption};
+use crate::grants::{ACCESS_SECONDS, Bearer, GrantReject, Issued, Redemption, Rotation};
+use crate::options::User;
 use crate::running::Shared;
 use crate::secret::{base64url, sha256};
 
@@ -34,17 +35,23 @@ fn answer(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Value, To
     let form = form::read(body)
         .map_err(|_| TokenRefusal::bad("invalid_request", "A parameter is repeated."))?;
     let now = clock::now();
-    authenticate(shared, &credentials(headers, &form)?, now)?;
+    let presented = credentials(headers, &form)?;
+    authenticate(shared, &presented, now)?;
+    let bearer = Bearer::client(&presented.client_id);
     let issued = match field(&form, "grant_type") {
         "authorization_code" => {
             let redemption = Redemption {
                 code: field(&form, "code"),
                 redirect_uri: field(&form, "redirect_uri"),
                 verifier: form.get("code_verifier").map(String::as_str),
+                bearer,
             };
             shared.grants().redeem(redemption, now)
         }
-        "refresh_token" => shared.grants().refresh(field(&form, "refresh_token"), now),
+        "refresh_token" => {
+            let token = (field(&form, "refresh_token"), Rotation::None);
+            shared.grants().refresh(token, bearer, now)
+        }
         _ => {
             return Err(TokenRefusal::bad(
                 "unsupported_grant_type",
@@ -78,20 +85,22 @@ fn credentials(headers: &HeaderMap, form: &Form) -> Result<Credentials, TokenRef
         .to_str()
         .ok()
         .and_then(basic)
+        .map(|(client_id, secret)| Credentials {
+            client_id,
+            client_secret: Some(secret),
+        })
         .ok_or_else(|| TokenRefusal::client("Unauthorized"))
 }
 
-fn basic(value: &str) -> Option<Credentials> {
+/// Id and secret of an `Authorization: Basic` value (RFC 6749 §2.3.1).
+pub(crate) fn basic(value: &str) -> Option<(String, String)> {
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Basic") {
         return None;
     }
     let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (id, secret) = pair.split_once(':')?;
-    Some(Credentials {
-        client_id: form_decoded(id)?,
-        client_secret: Some(form_decoded(secret)?),
-    })
+    Some((form_decoded(id)?, form_decoded(secret)?))
 }
 
 fn form_decoded(text: &str) -> Option<String> {
@@ -126,7 +135,9 @@ fn authenticate(shared: &Shared, presented: &Credentials, now: i64) -> Result<()
 fn refusal(reject: GrantReject) -> TokenRefusal {
     match reject {
         GrantReject::MalformedCode => TokenRefusal::bad("invalid_grant", "Malformed auth code."),
-        GrantReject::Spent => TokenRefusal::bad("invalid_grant", "Bad Request"),
+        GrantReject::Spent | GrantReject::HolderMismatch => {
+            TokenRefusal::bad("invalid_grant", "Bad Request")
+        }
         GrantReject::RedirectMismatch => TokenRefusal::bad("redirect_uri_mismatch", "Bad Request"),
         GrantReject::VerifierMissing => {
             TokenRefusal::bad("invalid_grant", "Missing code verifier.")
@@ -139,33 +150,48 @@ fn refusal(reject: GrantReject) -> TokenRefusal {
 }
 
 fn tokens(shared: &Shared, issued: Issued, now: i64) -> Result<Value, TokenRefusal> {
+    let client_id = shared.client().id.clone();
+    let failed = TokenRefusal {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        error: "server_error",
+        description: "Internal Server Error".to_owned(),
+    };
+    token_body(shared, issued, (ISSUER, &client_id), now).ok_or(failed)
+}
+
+/// The answer of a token endpoint; `None` if nothing could be signed.
+pub(crate) fn token_body(
+    shared: &Shared,
+    issued: Issued,
+    (server, client_id): (&str, &str),
+    now: i64,
+) -> Option<Value> {
+    let token_type = issued.bound_to.as_ref().map_or("Bearer", |_| "DPoP");
     let mut body = json!({
         "access_token": issued.access_token,
         "expires_in": ACCESS_SECONDS,
         "scope": issued.scope.join(" "),
-        "token_type": "Bearer",
+        "token_type": token_type,
     });
     if issued.scope.iter().any(|scope| scope == "openid") {
-        let claims = id_token_claims(shared, &issued, now);
-        let token = shared.signing.sign(&claims).ok_or(TokenRefusal {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            error: "server_error",
-            description: "Internal Server Error".to_owned(),
-        })?;
-        body["id_token"] = json!(token);
+        let claims = id_token_claims(&shared.user, &issued, (server, client_id), now);
+        body["id_token"] = json!(shared.signing.sign(&claims)?);
     }
     if let Some(refresh_token) = issued.refresh_token {
         body["refresh_token"] = json!(refresh_token);
     }
-    Ok(body)
+    Some(body)
 }
 
-fn id_token_claims(shared: &Shared, issued: &Issued, now: i64) -> Value {
-    let user = &shared.user;
-    let client_id = shared.client().id.clone();
+fn id_token_claims(
+    user: &User,
+    issued: &Issued,
+    (server, client_id): (&str, &str),
+    now: i64,
+) -> Value {
     let hash = sha256(issued.access_token.as_bytes());
     let mut claims = json!({
-        "iss": ISSUER, "azp": client_id, "aud": client_id, "sub": user.subject,
+        "iss": server, "azp": client_id, "aud": client_id, "sub": user.subject,
         "at_hash": base64url(hash.get(..16).unwrap_or_default()),
         "iat": now, "exp": now.saturating_add(3600),
     });
