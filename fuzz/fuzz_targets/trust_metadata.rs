@@ -55,6 +55,7 @@ impl Author {
             managed_roots: ManagedRoots::Off,
             roots: vec![],
             apis: vec![],
+            upstreams: vec![],
         }
     }
 

@@ -189,15 +189,9 @@ fn codes_page() -> String {
         );
     }
     page.push_str(
-        "\n## Withheld\n\nWhy an allowed instance was not given one of the tokens or secrets it asked for (W-12).\n\n| code |\n|---|\n",
+        "\n## Withheld\n\nWhy an allowed instance was not given one of the things it asked for (W-12).\n\n| code |\n|---|\n",
     );
-    for withheld in [
-        Withheld::UnknownApi,
-        Withheld::NoTokenApi,
-        Withheld::UnknownSecret,
-        Withheld::HostNotAllowed,
-        Withheld::StoreUnavailable,
-    ] {
+    for withheld in Withheld::ALL {
         row(&mut page, &[&format!("`{}`", withheld.as_str())]);
     }
     page.push_str("\n## Rejects of trust metadata\n\n| code | meaning |\n|---|---|\n");

@@ -350,6 +350,7 @@ impl Client {
             measurements: self.hosts.attester.measure().await,
             tokens,
             secrets,
+            client_authentications: Vec::new(),
             sdk: exchange::sdk_info(),
         };
         let unsigned = exchange::attestation_payload(&self.config, &ticket, &payload)?;

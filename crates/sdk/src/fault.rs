@@ -196,5 +196,9 @@ fn withheld(reason: Withheld) -> &'static str {
         Withheld::UnknownSecret => "there is no such secret for this app",
         Withheld::HostNotAllowed => "the secret may not go to that host",
         Withheld::StoreUnavailable => "the service cannot record the release of a secret now",
+        Withheld::UnknownUpstream => "there is no such authorization server for this app",
+        Withheld::RungNotAllowed => "the account does not allow this kind of client authentication",
+        Withheld::InstanceKeyInvalid => "the instance key does not prove possession",
+        Withheld::NotConfigured => "the service lacks what it would authenticate with",
     }
 }

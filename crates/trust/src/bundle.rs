@@ -1,4 +1,4 @@
-//! The trust bundle (W-16): managed roots with their constraints, and the protected APIs.
+//! The trust bundle (W-16): managed roots with their constraints, the protected APIs, the authorization servers.
 //!
 //! It decides whether a bundle is consistent in itself and refuses what it does not understand: an
 //! unknown member may be a constraint, and a constraint that is skipped is a hole.
@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use bonafide_wire::admin::TokenMode;
 use bonafide_wire::bytes::Base64Url;
-use bonafide_wire::ids::{AccountId, Host};
+use bonafide_wire::ids::{AccountId, Host, Issuer, SecretName, UpstreamName};
+use bonafide_wire::upstream::{ClientAuthenticationMethod, Rung};
 use rustls_pki_types::{CertificateDer, Der, TrustAnchor};
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,29 @@ pub struct Bundle {
     pub roots: Vec<ManagedRoot>,
     /// The protected APIs.
     pub apis: Vec<ProtectedApi>,
+    /// The authorization servers that the account's apps log in at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<Upstream>,
+}
+
+/// An authorization server, and how an instance may authenticate as the app's client there. Public facts only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its name at the service.
+    pub name: UpstreamName,
+    /// Its issuer identifier, compared byte for byte.
+    pub issuer: Issuer,
+    /// The app's client id there.
+    pub client_id: String,
+    /// The rungs of the ladder that the account allows, best first.
+    pub rungs: Vec<Rung>,
+    /// What the client is registered for there, where it has a credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<ClientAuthenticationMethod>,
+    /// The runtime secret of the delivered secret (rung 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretName>,
 }
 
 /// Where the roots for protected APIs come from.
@@ -150,12 +174,16 @@ impl Bundle {
     pub(crate) fn check(&self) -> Result<(), TrustReject> {
         let names: BTreeSet<&str> = self.roots.iter().map(|root| root.name.as_str()).collect();
         let hosts: BTreeSet<&Host> = self.apis.iter().map(|api| &api.host).collect();
+        let upstreams: BTreeSet<&UpstreamName> = self.upstreams.iter().map(|u| &u.name).collect();
         let fits = (1..=limits::MOST_VERSION).contains(&self.version)
             && self.issued_at < self.expires_at
             && self.roots.len() <= limits::MOST_ROOTS
             && self.apis.len() <= limits::MOST_APIS
             && names.len() == self.roots.len()
             && hosts.len() == self.apis.len()
+            && self.upstreams.len() <= limits::MOST_UPSTREAMS
+            && upstreams.len() == self.upstreams.len()
+            && self.upstreams.iter().all(Upstream::fits)
             && self.roots.iter().all(ManagedRoot::fits)
             && self.apis.iter().all(ProtectedApi::fits);
         if !fits {
@@ -178,11 +206,29 @@ impl Bundle {
             .find(|api| api.host.as_str().eq_ignore_ascii_case(host))
     }
 
+    /// The authorization server of this name.
+    pub fn upstream(&self, name: &UpstreamName) -> Option<&Upstream> {
+        self.upstreams
+            .iter()
+            .find(|upstream| upstream.name == *name)
+    }
+
     /// The managed root with this subject and key (both as DER content).
     pub(crate) fn root(&self, subject: &[u8], spki: &[u8]) -> Option<&ManagedRoot> {
         self.roots
             .iter()
             .find(|root| root.subject.as_slice() == subject && root.spki.as_slice() == spki)
+    }
+}
+
+impl Upstream {
+    /// Best first, each once: whoever reads them takes the first that the server supports.
+    fn fits(&self) -> bool {
+        let ordered = self.rungs.iter().zip(self.rungs.iter().skip(1));
+        (1..=limits::MOST_CLIENT_ID).contains(&self.client_id.len())
+            && self.client_id.bytes().all(|b| (0x20..=0x7e).contains(&b))
+            && !self.rungs.is_empty()
+            && ordered.fold(true, |fine, (better, worse)| fine && better < worse)
     }
 }
 

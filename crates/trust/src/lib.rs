@@ -27,7 +27,7 @@ mod reject;
 mod root;
 mod trusted_set;
 
-pub use bundle::{Bundle, ManagedRoot, ManagedRoots, Pin, ProtectedApi};
+pub use bundle::{Bundle, ManagedRoot, ManagedRoots, Pin, ProtectedApi, Upstream};
 pub use decide::{Allowed, ConnectionReject, Freshness, Protection, ValidatedPath, decide};
 pub use reject::TrustReject;
 pub use root::{KeyRole, Roles, RootKey, RootMetadata};

@@ -12,6 +12,10 @@ pub const MOST_KEYS: usize = 16;
 pub const MOST_ROOTS: usize = 512;
 /// Most protected APIs of a bundle.
 pub const MOST_APIS: usize = 512;
+/// Most authorization servers of a bundle.
+pub const MOST_UPSTREAMS: usize = 64;
+/// Longest client id, bytes.
+pub const MOST_CLIENT_ID: usize = 256;
 /// Most pins of one protected API.
 pub const MOST_PINS: usize = 16;
 /// Fewest pins where there are any: one in use and one backup.

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Base64Url;
 use crate::device::SecretUse;
 use crate::ids::{
-    AccountId, AnchorName, AppId, CredentialId, DeviceId, Host, PackageName, RegistrationId,
-    SecretName, SupportId,
+    AccountId, AnchorName, AppId, CredentialId, DeviceId, EndpointUrl, Host, Issuer, PackageName,
+    RegistrationId, SecretName, SupportId, UpstreamName,
 };
-use crate::secret::{SecretText, expose_into};
+use crate::secret::{SecretText, expose_into, expose_some};
+use crate::upstream::Rung;
 
 /// What a session may do. Wider roles include `viewer`; `auditor` reads everything, audit log included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -303,6 +304,208 @@ dto! {
         apps: Option<Vec<AppId>>,
         /// Absent: as before, or 300.
         life_seconds: Option<u32>,
+    }
+}
+/// How the service authenticates as the app's client at an upstream, as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum PutClientAuthentication {
+    /// A runtime secret in the `Authorization` header.
+    ClientSecretBasic {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A runtime secret in the form.
+    ClientSecretPost {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A JWT authenticated with a runtime secret of at least 32 bytes.
+    ClientSecretJwt {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A JWT signed with a key of the service.
+    PrivateKeyJwt {
+        /// PEM (PKCS#8, SEC 1 or PKCS#1) of a P-256 or RSA key. Absent: the key there is, or a new P-256 key.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            serialize_with = "expose_some"
+        )]
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+        private_key_pem: Option<SecretText>,
+    },
+}
+
+/// How the service authenticates as the app's client at an upstream, as it is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ClientAuthenticationView {
+    /// A runtime secret in the `Authorization` header.
+    ClientSecretBasic {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A runtime secret in the form.
+    ClientSecretPost {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A JWT authenticated with a runtime secret.
+    ClientSecretJwt {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A JWT signed with a key of the service.
+    PrivateKeyJwt {
+        /// The public key as JWK (RFC 7517), to be registered at the authorization server.
+        #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+        jwk: serde_json::Value,
+    },
+}
+
+/// Whom a client assertion names as its audience.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum AssertionAudience {
+    /// The issuer identifier, as RFC 7523bis demands.
+    Issuer,
+    /// The token endpoint, for servers that know RFC 7523 only.
+    TokenEndpoint,
+    /// Something else.
+    Explicit {
+        /// The audience, byte for byte.
+        value: String,
+    },
+}
+
+dto! {
+    /// The endpoints of an upstream that the service calls.
+    UpstreamEndpoints {
+        /// Where codes and refresh tokens are redeemed.
+        token: EndpointUrl,
+        /// Where tokens are revoked (RFC 7009).
+        revocation: Option<EndpointUrl>,
+        /// Where clients are registered (RFC 7591).
+        registration: Option<EndpointUrl>,
+    }
+}
+dto! {
+    /// An authorization server that the account's apps log in at.
+    UpstreamView {
+        /// Its name.
+        name: UpstreamName,
+        /// Its issuer identifier.
+        issuer: Issuer,
+        /// The app's client id there.
+        client_id: String,
+        /// The allowed rungs, best first.
+        rungs: Vec<Rung>,
+        /// What the service calls.
+        endpoints: UpstreamEndpoints,
+        /// How the service authenticates there (relay, minted assertions); names the delivered secret too.
+        authentication: Option<ClientAuthenticationView>,
+        /// Whom client assertions name.
+        audience: AssertionAudience,
+        /// Which apps may use it; empty: all of the account.
+        apps: Vec<AppId>,
+        /// Where codes may arrive.
+        redirect_uris: Vec<String>,
+        /// Whether the relay keeps refresh tokens.
+        keep_refresh_tokens: bool,
+        /// The runtime secret that is the initial access token of the registration endpoint.
+        registration_secret: Option<SecretName>,
+        /// Grows with each change; the `ETag`.
+        version: u64,
+        /// Seconds since 1970.
+        updated_at: i64,
+    }
+}
+dto! {
+    /// `PUT …/upstreams/{name}`
+    PutUpstream {
+        /// Its issuer identifier; the endpoints are discovered below it.
+        issuer: Issuer,
+        /// The app's client id there; 1 to 256 printable ASCII characters.
+        client_id: String,
+        /// The allowed rungs; at least one.
+        rungs: Vec<Rung>,
+        /// Needed by every rung but the attested client and own registrations.
+        authentication: Option<PutClientAuthentication>,
+        /// Absent: the issuer.
+        audience: Option<AssertionAudience>,
+        /// Which apps may use it. Absent: all.
+        apps: Option<Vec<AppId>>,
+        /// Where codes may arrive, compared byte for byte (the port of a loopback URI is free). At least one for
+        /// relay and own registrations.
+        redirect_uris: Option<Vec<String>>,
+        /// Whether the relay keeps refresh tokens. Absent: it does not.
+        keep_refresh_tokens: Option<bool>,
+        /// The runtime secret that is the initial access token of the registration endpoint, where it wants one.
+        registration_secret: Option<SecretName>,
+        /// For a server without metadata. Absent: discovered now.
+        endpoints: Option<UpstreamEndpoints>,
+    }
+}
+dto! {
+    /// `POST …/upstream-checks`: exactly one of the two.
+    CheckUpstream {
+        /// One of the account's.
+        upstream: Option<UpstreamName>,
+        /// Any server.
+        issuer: Option<Issuer>,
+    }
+}
+
+/// Whether a rung can be used at a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum RungSupport {
+    /// Its metadata say so.
+    Yes,
+    /// Its metadata do not say; the server's operator knows.
+    Maybe,
+    /// Its metadata rule it out.
+    No,
+}
+
+dto! {
+    /// One rung at one server.
+    RungReport {
+        /// Which.
+        rung: Rung,
+        /// Whether it can be used.
+        support: RungSupport,
+        /// Whether the account allows it there; absent where only an issuer was asked about.
+        allowed: Option<bool>,
+        /// Why, for people.
+        why: String,
+    }
+}
+dto! {
+    /// What an authorization server supports, and which rung is best.
+    UpstreamReport {
+        /// Its issuer identifier, as its metadata have it.
+        issuer: Issuer,
+        /// Where the metadata were found.
+        metadata_url: EndpointUrl,
+        /// What the service would call.
+        endpoints: UpstreamEndpoints,
+        /// `token_endpoint_auth_methods_supported`, or what its absence means.
+        auth_methods: Vec<String>,
+        /// What helps every rung: PKCE with S256, DPoP, pushed requests, `iss` in redirects.
+        features: Vec<String>,
+        /// One for each rung, best first.
+        rungs: Vec<RungReport>,
+        /// The best that can be used.
+        best: Option<Rung>,
+        /// What an operator should know or change.
+        warnings: Vec<String>,
     }
 }
 dto! {

@@ -10,6 +10,7 @@ use crate::ids::{DeviceId, Host, SecretName};
 use crate::proof::Proof;
 use crate::seal::{Sealed, Suite};
 use crate::secret::{SecretText, expose_into};
+use crate::upstream::{ClientAuthenticationOutcome, ClientAuthenticationWish};
 
 /// Largest body of `POST challenges`, `tokens/*`, bytes.
 pub const SMALL_BODY: usize = 16 * 1024;
@@ -27,8 +28,10 @@ pub const MOST_ITEMS: usize = 16;
 pub enum ChallengePurpose {
     /// For `POST enrolments`: goes into the platform's attestation of a new key. Single use.
     Enrolment,
-    /// For `POST attestations` and the relay: stateless, bound to its reply by the response key.
+    /// For `POST attestations`: stateless, bound to its reply by the response key.
     Attestation,
+    /// For `POST relay/…`. Single use.
+    Relay,
 }
 
 /// `POST challenges`
@@ -232,6 +235,9 @@ pub struct AttestationPayload {
     pub tokens: Vec<TokenWish>,
     /// Secrets wanted; at most 16.
     pub secrets: Vec<SecretWish>,
+    /// Proofs of being the app, for authorization servers; at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_authentications: Vec<ClientAuthenticationWish>,
     /// Who speaks.
     pub sdk: SdkInfo,
 }
@@ -290,6 +296,9 @@ pub struct AttestationReply {
     pub tokens: Vec<TokenOutcome>,
     /// One per wish, in the order of the wishes.
     pub secrets: Vec<SecretOutcome>,
+    /// One per wish, in the order of the wishes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_authentications: Vec<ClientAuthenticationOutcome>,
 }
 
 /// What became of a token wish.
@@ -358,9 +367,30 @@ pub enum Withheld {
     HostNotAllowed,
     /// The store is down, and a release that cannot be logged does not happen.
     StoreUnavailable,
+    /// The account has no such upstream, or not for this app.
+    UnknownUpstream,
+    /// The account does not allow this rung of the ladder at this upstream.
+    RungNotAllowed,
+    /// The instance key does not prove possession, or is the enrolled key, or serves another upstream too.
+    InstanceKeyInvalid,
+    /// What the service would authenticate with is missing or too weak; the operator's log says what.
+    NotConfigured,
 }
 
 impl Withheld {
+    /// All of them, for the reference page.
+    pub const ALL: [Self; 9] = [
+        Self::UnknownApi,
+        Self::NoTokenApi,
+        Self::UnknownSecret,
+        Self::HostNotAllowed,
+        Self::StoreUnavailable,
+        Self::UnknownUpstream,
+        Self::RungNotAllowed,
+        Self::InstanceKeyInvalid,
+        Self::NotConfigured,
+    ];
+
     /// The stable text.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -369,6 +399,10 @@ impl Withheld {
             Self::UnknownSecret => "unknown-secret",
             Self::HostNotAllowed => "host-not-allowed",
             Self::StoreUnavailable => "store-unavailable",
+            Self::UnknownUpstream => "unknown-upstream",
+            Self::RungNotAllowed => "rung-not-allowed",
+            Self::InstanceKeyInvalid => "instance-key-invalid",
+            Self::NotConfigured => "not-configured",
         }
     }
 }

@@ -110,6 +110,19 @@ text_id!(
     AnchorName, "anchor name", "1 to 64 lower-case letters, digits and inner hyphens", |t| is_slug(t, 64)
 );
 text_id!(
+    /// An authorization server that an account's apps log in at.
+    UpstreamName, "upstream", "1 to 40 lower-case letters, digits and inner hyphens", |t| is_slug(t, 40)
+);
+text_id!(
+    /// An issuer identifier (RFC 8414 §2), compared byte for byte.
+    Issuer, "issuer", "an https URL without user info, query and fragment (http on loopback)",
+    |t| is_server_url(t) && !t.contains('?')
+);
+text_id!(
+    /// A URL of an authorization server that the service or an app calls.
+    EndpointUrl, "endpoint", "an https URL without user info and fragment (http on loopback)", is_server_url
+);
+text_id!(
     /// An Android package name.
     PackageName, "package", "an Android package name of at most 223 characters, at least one dot", is_package
 );
@@ -174,6 +187,31 @@ fn is_host(text: &str) -> bool {
             .is_some_and(|last| last.bytes().any(|b| b.is_ascii_lowercase()))
 }
 
+/// `https`, or `http` to this very machine; visible ASCII, and nothing that two readers split differently.
+fn is_server_url(text: &str) -> bool {
+    let authority = |rest: &str| {
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default().to_owned()
+    };
+    let is_loopback = |authority: &str| {
+        let name = authority
+            .rsplit_once(':')
+            .map_or(authority, |(name, port)| {
+                let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+                if is_port { name } else { authority }
+            });
+        ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+    };
+    let fits = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => authority(rest).bytes().any(|b| b.is_ascii_alphanumeric()),
+        (_, Some(rest)) => is_loopback(&authority(rest)),
+        (None, None) => false,
+    };
+    fits && within(text, 512)
+        && text.bytes().all(|b| b.is_ascii_graphic())
+        && !text.contains(['@', '#', '\\', '"', '<', '>'])
+}
+
 fn is_device_id(text: &str) -> bool {
     text.len() == 22 && bytes::decode(text).is_ok_and(|id| id.len() == 16)
 }
@@ -223,6 +261,38 @@ mod tests {
         ] {
             assert!(Host::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn servers_are_named_by_https_urls_or_on_loopback() {
+        for good in [
+            "https://accounts.google.com",
+            "https://as.example/realms/acme",
+            "https://10.0.0.1:8443/",
+            "http://127.0.0.1:9000",
+            "http://localhost:9000/as",
+            "http://[::1]",
+        ] {
+            assert!(Issuer::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "https://",
+            "https:///path",
+            "http://as.example",
+            "http://127.0.0.1.evil.example",
+            "http://localhost:80@evil.example",
+            "https://user@as.example",
+            "https://as.example/#f",
+            "https://as.example/?q",
+            "https://as.example/a b",
+            "https://as.example\\evil",
+            "ftp://as.example",
+            "as.example",
+        ] {
+            assert!(Issuer::parse(bad).is_err(), "{bad}");
+        }
+        assert!(EndpointUrl::parse("https://as.example/token?tenant=1").is_ok());
     }
 
     #[test]

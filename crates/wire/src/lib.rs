@@ -25,3 +25,4 @@ pub mod proof;
 pub mod seal;
 pub mod secret;
 pub mod token;
+pub mod upstream;

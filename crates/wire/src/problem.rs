@@ -72,6 +72,24 @@ problem_codes! {
     DeviceRevoked = "device-revoked", 403, "This device is revoked";
     /// The response key cannot be sealed to.
     ResponseKeyInvalid = "response-key-invalid", 400, "The response key is not usable";
+    /// The account has no such upstream, or not for this app.
+    UnknownUpstream = "unknown-upstream", 404, "No such upstream";
+    /// The account does not allow this rung of the ladder at this upstream.
+    RungNotAllowed = "rung-not-allowed", 403, "This upstream does not allow this rung";
+    /// The redirect URI is not one of the upstream's.
+    RedirectUriNotAllowed = "redirect-uri-not-allowed", 400, "The redirect URI is not allowed";
+    /// The instance key does not prove possession, or is the enrolled key.
+    InstanceKeyInvalid = "instance-key-invalid", 400, "The instance key is not usable";
+    /// The refresh token was not kept for this instance and upstream: log in again.
+    RefreshTokenInvalid = "refresh-token-invalid", 400, "The refresh token is not one of ours";
+    /// The very same relay request is still under way: send it again later.
+    RelayInProgress = "relay-in-progress", 409, "The request is under way";
+    /// The upstream cannot be reached or says that it is busy; nothing was done, ask again.
+    UpstreamUnavailable = "upstream-unavailable", 503, "The upstream is unavailable";
+    /// The upstream took the request and did not answer: whether it was done is unknown.
+    UpstreamTimedOut = "upstream-timed-out", 504, "The upstream did not answer in time";
+    /// The upstream answered something that no OAuth server answers.
+    UpstreamMisbehaved = "upstream-misbehaved", 502, "The upstream's answer is not usable";
     /// The token does not verify.
     TokenInvalid = "token-invalid", 400, "The attestation token does not verify";
     /// Too many requests; wait as told.

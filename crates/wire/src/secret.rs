@@ -43,6 +43,17 @@ pub fn expose_into<S: serde::Serializer>(
     serializer.serialize_str(secret.expose())
 }
 
+/// The same for a member that may be absent.
+pub fn expose_some<S: serde::Serializer>(
+    secret: &Option<SecretText>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match secret {
+        Some(secret) => serializer.serialize_some(secret.expose()),
+        None => serializer.serialize_none(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

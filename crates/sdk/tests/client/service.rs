@@ -62,6 +62,7 @@ impl Service {
             managed_roots: ManagedRoots::Off,
             roots: vec![],
             apis: vec![],
+            upstreams: vec![],
         };
         Arc::new(Self {
             key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
@@ -195,6 +196,7 @@ fn attest(state: &State, body: &[u8]) -> ServiceResponse {
             .iter()
             .map(|wish| state.secret(wish))
             .collect(),
+        client_authentications: Vec::new(),
     };
     let key = &payload.response_key;
     let sealed = seal(

@@ -174,6 +174,7 @@ impl Script {
                 .into_iter()
                 .map(|outcome| outcome.at(server_time))
                 .collect(),
+            client_authentications: Vec::new(),
         }
     }
 
@@ -291,6 +292,7 @@ fn text(bytes: &Base64Url) -> String {
 pub(crate) fn describe(action: &Action) -> String {
     match action {
         Action::Load => "load".to_owned(),
+        Action::RequestChallenge(ChallengePurpose::Relay) => "challenge relay".to_owned(),
         Action::RequestChallenge(ChallengePurpose::Enrolment) => "challenge enrolment".to_owned(),
         Action::RequestChallenge(ChallengePurpose::Attestation) => {
             "challenge attestation".to_owned()
@@ -381,6 +383,7 @@ impl TrustAuthor {
             managed_roots: ManagedRoots::Off,
             roots: vec![],
             apis: vec![],
+            upstreams: vec![],
         };
         let sign = |role: Role, payload: Vec<u8>| {
             let message = signed_bytes(role, &account, &payload);

@@ -158,6 +158,10 @@ fn check_shape(payload: &AttestationPayload) -> Result<(), AppError> {
     for (name, count) in [
         ("tokens", payload.tokens.len()),
         ("secrets", payload.secrets.len()),
+        (
+            "client_authentications",
+            payload.client_authentications.len(),
+        ),
     ] {
         if count > MOST_ITEMS {
             let message = format!("at most {MOST_ITEMS} at a time");
@@ -171,7 +175,8 @@ fn check_shape(payload: &AttestationPayload) -> Result<(), AppError> {
         }
     }
     refuse_repeated("tokens", &payload.tokens)?;
-    refuse_repeated("secrets", &payload.secrets)
+    refuse_repeated("secrets", &payload.secrets)?;
+    refuse_repeated("client_authentications", &payload.client_authentications)
 }
 
 /// One wish, one outcome: what is asked for twice would be signed or logged twice.
@@ -204,6 +209,7 @@ impl Asking<'_> {
             trust_bundle_version: self.account.config.trust.version,
             tokens: core::mem::take(&mut released.tokens),
             secrets: core::mem::take(&mut released.secrets),
+            client_authentications: core::mem::take(&mut released.client_authentications),
         };
         let mut plaintext = Zeroizing::new(Vec::with_capacity(most_bytes(&reply)));
         serde_json::to_writer(&mut *plaintext, &reply)?;

@@ -71,6 +71,7 @@ fn publish(
                 pins: Vec::new(),
             })
             .collect(),
+        upstreams: Vec::new(),
     };
     let payload = author::bundle_payload(&bundle)?;
     let signer = (Role::Bundle, &account.trust_keys.bundle);

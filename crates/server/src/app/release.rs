@@ -9,6 +9,7 @@ use bonafide_wire::bytes;
 use bonafide_wire::device::{SecretOutcome, SecretWish, TokenOutcome, TokenWish, Withheld};
 use bonafide_wire::ids::AppId;
 use bonafide_wire::token::{Claims, Confirmation, EarStatus, Jwk, PROFILE};
+use bonafide_wire::upstream::{ClientAuthenticationOutcome, ClientAuthenticationWish};
 
 use super::attest::Asking;
 use super::{AppError, Service, enrol};
@@ -26,6 +27,7 @@ const CLOCK_SKEW: i64 = 5;
 pub(super) struct Released {
     pub(super) tokens: Vec<TokenOutcome>,
     pub(super) secrets: Vec<SecretOutcome>,
+    pub(super) client_authentications: Vec<ClientAuthenticationOutcome>,
 }
 
 /// Signs tokens and opens secrets for a granted request.
@@ -42,7 +44,23 @@ pub(super) async fn all(
         .iter()
         .map(|wish| token(service, asking, grant, (&app, wish)))
         .collect::<Result<_, AppError>>()?;
-    Ok(Released { tokens, secrets })
+    let client_authentications = payload_wishes(asking)
+        .map(|wish| ClientAuthenticationOutcome::Withheld {
+            upstream: wish.upstream().clone(),
+            reason: Withheld::UnknownUpstream,
+        })
+        .collect();
+    Ok(Released {
+        tokens,
+        secrets,
+        client_authentications,
+    })
+}
+
+fn payload_wishes<'a>(
+    asking: &'a Asking<'_>,
+) -> impl Iterator<Item = &'a ClientAuthenticationWish> {
+    asking.payload.client_authentications.iter()
 }
 
 fn token(

@@ -114,6 +114,7 @@ fn tag(purpose: ChallengePurpose) -> u8 {
     match purpose {
         ChallengePurpose::Enrolment => 1,
         ChallengePurpose::Attestation => 2,
+        ChallengePurpose::Relay => 3,
     }
 }
 

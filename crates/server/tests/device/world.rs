@@ -368,6 +368,7 @@ impl World {
                 name: SecretName::parse("client_secret").unwrap(),
                 host: host(SECRET_HOST),
             }],
+            client_authentications: Vec::new(),
             sdk: sdk(),
         };
         (payload, key)

@@ -83,5 +83,6 @@ pub(crate) fn bundle(version: u64) -> Bundle {
             token: TokenMode::Token,
             pins: vec![],
         }],
+        upstreams: vec![],
     }
 }
