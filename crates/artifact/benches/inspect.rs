@@ -11,7 +11,7 @@
     reason = "a benchmark prints, and fails loudly"
 )]
 
-#[path = "../tests/rules/mint.rs"]
+#[path = "../tests/rules/mint/mod.rs"]
 mod mint;
 
 use std::path::Path;

@@ -92,6 +92,11 @@ codes! {
     RotationWithoutV3 = "rotation-without-v3", Reject, "A v3.1 block without a v3 block.";
     DevelopmentRelease = "development-release", NotChecked, "A signer is meant for a preview of its first Android level only; on the released one the verdict is open.";
     HybridNotChecked = "hybrid-not-checked", NotChecked, "A v3.2 (hybrid post-quantum) signer decides on these Android levels, and this build cannot verify it.";
+    HybridSigners = "hybrid-signers", Reject, "A v3.2 block needs exactly two signers, a classical and a post-quantum one.";
+    HybridUnannounced = "hybrid-unannounced", Warning, "The v3.2 signers are not announced by an older signer, so nobody would notice their removal.";
+    HybridLevelDiffers = "hybrid-level-differs", Reject, "An older signer and the v3.2 block name different Android levels for it.";
+    HybridPastDiffers = "hybrid-past-differs", Reject, "The v3.2 signers' history does not begin with the signer for older Android: anybody can add such a block to somebody else's app.";
+    PostQuantumAlone = "post-quantum-alone", Reject, "A post-quantum key signs alone in an older scheme; Android takes it only beside a classical one, in v3.2.";
     OlderSchemeBroken = "older-scheme-broken", Warning, "A scheme that does not count on the Android levels asked about is broken; on older Android the app would not install.";
     PastSignerDiffers = "past-signer-differs", Reject, "The signer for older Android is not the root of the newer signer's history.";
     PastSignersMany = "past-signers-many", Reject, "Several signers for older Android beside a v3 signer, which can only follow a single one.";

@@ -19,6 +19,8 @@ mod jar;
 mod manifest;
 mod pkcs7;
 mod plist;
+#[cfg(feature = "post-quantum")]
+mod post_quantum;
 mod public_key;
 mod source;
 mod split_set;

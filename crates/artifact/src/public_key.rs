@@ -84,16 +84,23 @@ pub(crate) enum Padding {
     RsaPss,
     Ecdsa,
     Dsa,
+    /// ML-DSA-65 or ML-DSA-87, which hash by themselves.
+    MlDsa,
 }
 
 /// A public key of one of the kinds that Android accepts.
 #[derive(Clone, Debug)]
 pub(crate) enum PublicKey {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
     P256(p256::ecdsa::VerifyingKey),
     P384(p384::ecdsa::VerifyingKey),
     P521(p521::ecdsa::VerifyingKey),
     Dsa(Box<dsa::VerifyingKey>),
+    #[cfg(feature = "post-quantum")]
+    MlDsa(crate::post_quantum::Key),
 }
 
 impl PublicKey {
@@ -109,6 +116,10 @@ impl PublicKey {
                 Self::parse_ec(&der::dotted(algorithm.expect_tag(der::OID)?.content)?, bits)
             }
             "1.2.840.10040.4.1" => Self::parse_dsa(algorithm.sequence()?, bits),
+            #[cfg(feature = "post-quantum")]
+            oid if algorithm.is_empty() => {
+                crate::post_quantum::Key::parse(oid, bits).map(Self::MlDsa)
+            }
             _ => None,
         }
     }
@@ -170,6 +181,8 @@ impl PublicKey {
             Self::P384(_) => "EC P-384".to_owned(),
             Self::P521(_) => "EC P-521".to_owned(),
             Self::Dsa(key) => format!("DSA {}", key.components().p().bits_precision()),
+            #[cfg(feature = "post-quantum")]
+            Self::MlDsa(key) => key.describe().to_owned(),
         }
     }
 
@@ -179,6 +192,19 @@ impl PublicKey {
             Self::Rsa { modulus, .. } => bit_length(modulus) < 2048,
             Self::Dsa(_) => true,
             Self::P256(_) | Self::P384(_) | Self::P521(_) => false,
+            #[cfg(feature = "post-quantum")]
+            Self::MlDsa(_) => false,
+        }
+    }
+
+    /// Whether it is a key that Android takes beside a classical one only.
+    pub(crate) const fn is_post_quantum(&self) -> bool {
+        match self {
+            #[cfg(feature = "post-quantum")]
+            Self::MlDsa(_) => true,
+            Self::Rsa { .. } | Self::P256(_) | Self::P384(_) | Self::P521(_) | Self::Dsa(_) => {
+                false
+            }
         }
     }
 
@@ -199,6 +225,10 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> bool {
+        #[cfg(feature = "post-quantum")]
+        if let (Self::MlDsa(key), Padding::MlDsa) = (self, padding) {
+            return key.verifies(message, signature);
+        }
         let digest = hash.digest(message);
         self.verify_digest(padding, hash, &digest, signature)
     }

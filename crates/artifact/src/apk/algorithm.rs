@@ -15,10 +15,10 @@ pub(crate) struct Algorithm {
 }
 
 /// <https://source.android.com/docs/security/features/apksigning/v2#signature-algorithm-ids>
-const ALGORITHMS: [Algorithm; 10] = {
+const ALGORITHMS: [Algorithm; 11] = {
     use ContentDigest::{Sha256 as C256, Sha512 as C512, Verity};
     use Hash::{Sha256, Sha512};
-    use Padding::{Dsa, Ecdsa, RsaPkcs1, RsaPss};
+    use Padding::{Dsa, Ecdsa, MlDsa, RsaPkcs1, RsaPss};
     const fn row(
         id: u32,
         padding: Padding,
@@ -45,6 +45,8 @@ const ALGORITHMS: [Algorithm; 10] = {
         row(0x0421, RsaPkcs1, Sha256, Verity, 28),
         row(0x0423, Ecdsa, Sha256, Verity, 28),
         row(0x0425, Dsa, Sha256, Verity, 28),
+        // Hashes by itself; the hash named here is never asked for.
+        row(0x0501, MlDsa, Sha512, C512, 37),
     ]
 };
 

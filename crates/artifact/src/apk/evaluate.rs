@@ -3,26 +3,21 @@
 //! Decides which scheme counts where, as Android does, and what the schemes must agree on. Pure bookkeeping: no bytes are
 //! read here, so it can be asked again for each level.
 
+use crate::apk::hybrid::{check_announced, left_by, pair_history};
 use crate::apk::rotation::{
-    check_histories, check_ranges, check_rotation, decides_on, history, rotation_start,
-    targets_development_release,
+    check_covered, check_histories, check_order, check_rotation, history, rotation_start,
 };
-use crate::apk::signer::{NumberAttribute, Signer};
+use crate::apk::signer::{NumberAttribute, Signer, V32_SINCE};
 use crate::apk::{Apk, Outcome};
 use crate::certificate::Certificate;
 use crate::finding::{ApiRange, Code, Finding, LATEST_API, Severity};
-use crate::inspection::{Level, Scheme, SignedRange, Verdict};
+use crate::inspection::Scheme;
 use crate::jar::Judgement;
 
 const ATTRIBUTE_STRIPPING_PROTECTION: u32 = 0xbeef_f00d;
-const V2_SINCE: u32 = 24;
-const V3_SINCE: u32 = 28;
-const V31_SINCE: u32 = 33;
-const V32_SINCE: u32 = 37;
-/// Where the rules change: those of v1 below 24, then the first level of each newer scheme.
-const STARTS: [u32; 10] = [
-    9, 18, 19, 21, 22, V2_SINCE, 26, V3_SINCE, V31_SINCE, V32_SINCE,
-];
+pub(crate) const V2_SINCE: u32 = 24;
+pub(crate) const V3_SINCE: u32 = 28;
+pub(crate) const V31_SINCE: u32 = 33;
 /// Apps that target it need v2 or newer.
 const V2_REQUIRED_TARGET: u32 = 30;
 
@@ -52,7 +47,7 @@ pub(crate) fn evaluate(apk: &Apk, range: ApiRange) -> Evaluated {
             v1: Vec::new(),
         };
     }
-    evaluation.hybrid();
+    let hybrid = evaluation.hybrid();
     if range.to >= V31_SINCE {
         evaluation.rotated();
     }
@@ -63,6 +58,9 @@ pub(crate) fn evaluate(apk: &Apk, range: ApiRange) -> Evaluated {
         evaluation.v2();
     }
     evaluation.v1();
+    if hybrid {
+        evaluation.found.push(Scheme::V32);
+    }
     if range.to >= V2_SINCE {
         evaluation.adopt(Scheme::V4, evaluation.part(V2_SINCE));
     }
@@ -104,7 +102,7 @@ fn v1_gap(apk: &Apk, range: ApiRange) -> Option<ApiRange> {
     (only_v3 && gap.from <= gap.to).then_some(gap)
 }
 
-fn judge_v1(apk: &Apk, range: ApiRange, found: &[Scheme]) -> Judgement {
+pub(crate) fn judge_v1(apk: &Apk, range: ApiRange, found: &[Scheme]) -> Judgement {
     match &apk.jar {
         Some(jar) => jar.judge(range, found),
         None if apk.jar_findings.is_empty() => Judgement {
@@ -160,10 +158,49 @@ impl<'a> Evaluation<'a> {
             .extend(findings.into_iter().map(|finding| finding.on(api)));
     }
 
-    fn hybrid(&mut self) {
-        if self.range.to >= V32_SINCE {
-            self.adopt(Scheme::V32, self.part(V32_SINCE));
+    /// The levels asked about on which the v3.2 block decides.
+    fn hybrid_part(&self) -> Option<ApiRange> {
+        let block = self.apk.hybrid?;
+        let from = self.range.from.max(V32_SINCE).max(block.from);
+        let part = ApiRange::new(from, self.range.to.min(block.to));
+        (part.from <= part.to).then_some(part)
+    }
+
+    /// Android 17 refuses a block that is broken even where it is meant for other levels. Returns whether the block decides
+    /// anywhere beside others. Where it decides alone, it is found already; else what is older must hold too.
+    fn hybrid(&mut self) -> bool {
+        if self.range.to < V32_SINCE || self.outcome(Scheme::V32).is_none() {
+            return false;
         }
+        self.adopt(Scheme::V32, self.part(V32_SINCE));
+        let part = self.hybrid_part();
+        if part != Some(self.range) {
+            self.found.clear();
+        }
+        if let Some(part) = part
+            && cfg!(not(feature = "post-quantum"))
+        {
+            self.push_on(part, vec![Finding::new(Code::HybridNotChecked, "")]);
+        }
+        part.is_some_and(|part| part != self.range)
+    }
+
+    /// The levels of `wanted` for which signers older than v3.2 are needed.
+    fn left_by_hybrid(&self, wanted: ApiRange) -> Vec<ApiRange> {
+        left_by(self.hybrid_part(), wanted)
+    }
+
+    /// What the signers of an older scheme say of the v3.2 block.
+    fn announced(&mut self, scheme: Scheme) {
+        let unreadable = self.outcome(Scheme::V32).is_some() && self.apk.hybrid.is_none();
+        if self.range.to < V32_SINCE || unreadable {
+            return;
+        }
+        let mut findings = Vec::new();
+        for signer in self.signers(scheme) {
+            check_announced(signer, self.apk.hybrid, &mut findings);
+        }
+        self.push_on(self.part(V32_SINCE), findings);
     }
 
     fn rotated(&mut self) {
@@ -174,11 +211,9 @@ impl<'a> Evaluation<'a> {
         let signers = self.signers(Scheme::V31);
         let start = rotation_start(signers).unwrap_or(LATEST_API);
         let mut findings = Vec::new();
-        check_ranges(
-            signers,
-            ApiRange::new(api.from.max(start), api.to),
-            &mut findings,
-        );
+        check_order(signers, &mut findings);
+        let wanted = ApiRange::new(api.from.max(start), api.to);
+        check_covered(signers, &self.left_by_hybrid(wanted), &mut findings);
         for signer in signers {
             check_rotation(signer, None, &mut findings);
         }
@@ -188,6 +223,7 @@ impl<'a> Evaluation<'a> {
             findings.push(Finding::new(Code::RotationWithoutV3, ""));
         }
         self.push_on(api, findings);
+        self.announced(Scheme::V31);
     }
 
     fn v3(&mut self) {
@@ -203,11 +239,9 @@ impl<'a> Evaluation<'a> {
         };
         let last = rotation.map_or(api.to, |start| start.saturating_sub(1).min(api.to));
         let mut findings = Vec::new();
-        check_ranges(
-            signers,
-            ApiRange::new(api.from.min(last), last),
-            &mut findings,
-        );
+        check_order(signers, &mut findings);
+        let wanted = ApiRange::new(api.from.min(last), last);
+        check_covered(signers, &self.left_by_hybrid(wanted), &mut findings);
         if self.range.to >= V31_SINCE {
             for signer in signers {
                 check_rotation(signer, rotation, &mut findings);
@@ -215,6 +249,7 @@ impl<'a> Evaluation<'a> {
         }
         check_histories(&signers.iter().collect::<Vec<_>>(), &mut findings);
         self.push_on(api, findings);
+        self.announced(Scheme::V3);
     }
 
     /// v2 counts below 28, and above where nothing newer is. Where it does not count, a broken one is only remarked on.
@@ -283,6 +318,7 @@ impl<'a> Evaluation<'a> {
     fn holds(&self, scheme: Scheme) -> bool {
         match scheme {
             Scheme::V1 => !self.v1.is_empty(),
+            Scheme::V32 if self.signers(scheme).is_empty() => false,
             other => self.found.contains(&other) && self.outcome(other).is_some_and(Outcome::holds),
         }
     }
@@ -307,7 +343,24 @@ impl<'a> Evaluation<'a> {
         } else if self.holds(Scheme::V3) && self.holds(Scheme::V2) {
             findings.extend(self.compare_with_past(&v2));
         }
+        if self.holds(Scheme::V32) && self.hybrid_part() != Some(self.range) {
+            findings.extend(self.compare_hybrid(&v2, &v1));
+        }
         self.findings.extend(findings);
+    }
+
+    /// Where older signers count beside the v3.2 pair, its history must begin with them. Nothing else binds the pair to
+    /// the rest of the file: the block lies outside of what the older signatures cover.
+    fn compare_hybrid(&self, v2: &[&Certificate], v1: &[&Certificate]) -> Option<Finding> {
+        let own = pair_history(self.signers(Scheme::V32))?;
+        let v3 = self.signers(Scheme::V3).iter();
+        let v3: Vec<&Certificate> = v3.filter_map(|signer| history(signer).first()).collect();
+        let older = [v3.as_slice(), v2, v1]
+            .into_iter()
+            .find(|signers| !signers.is_empty())?;
+        let same = older.iter().all(|signer| own.first() == Some(*signer));
+        let finding = Finding::new(Code::HybridPastDiffers, "").on(self.hybrid_part()?);
+        (!same).then_some(finding)
     }
 
     fn compare_with_past(&self, past: &[&Certificate]) -> Vec<Finding> {
@@ -343,133 +396,4 @@ impl<'a> Evaluation<'a> {
                 .push(Finding::new(Code::MinSchemeForTarget, detail));
         }
     }
-}
-
-/// The verdict of each part of `range` where the same signers decide.
-pub(crate) fn levels(apk: &Apk, range: ApiRange, whole_file: &[Finding]) -> Vec<Level> {
-    let mut levels: Vec<Level> = Vec::new();
-    for api in segments(apk, range) {
-        let mut findings = whole_file.to_vec();
-        findings.extend(evaluate(apk, api).findings);
-        if newest_signers(apk, api.from).is_some_and(|s| s.iter().any(|s| preview_only(s, api))) {
-            findings.push(Finding::new(Code::DevelopmentRelease, ""));
-        }
-        let verdict = Verdict::of(&findings);
-        match levels.last_mut() {
-            Some(last) if last.verdict == verdict => last.api.to = api.to,
-            _ => levels.push(Level { api, verdict }),
-        }
-    }
-    levels
-}
-
-fn preview_only(signer: &Signer, api: ApiRange) -> bool {
-    targets_development_release(signer) && signer.api.from == api.from
-}
-
-/// Who signs in each part of `range`.
-pub(crate) fn signed_ranges(apk: &Apk, range: ApiRange) -> Vec<SignedRange> {
-    let mut ranges: Vec<SignedRange> = Vec::new();
-    for api in segments(apk, range) {
-        let Some(deciding) = deciding(apk, api) else {
-            continue;
-        };
-        match ranges.last_mut() {
-            Some(last)
-                if last.api.to.checked_add(1) == Some(api.from)
-                    && same_signers(last, &deciding) =>
-            {
-                last.api.to = api.to;
-            }
-            _ => ranges.push(deciding),
-        }
-    }
-    ranges
-}
-
-fn same_signers(one: &SignedRange, other: &SignedRange) -> bool {
-    (one.scheme, &one.current, &one.history) == (other.scheme, &other.current, &other.history)
-}
-
-/// Who decides on one segment: the newest scheme that its levels know and that is present, and no other.
-fn deciding(apk: &Apk, api: ApiRange) -> Option<SignedRange> {
-    let digests =
-        |certificates: &[Certificate]| certificates.iter().map(Certificate::sha256).collect();
-    for (scheme, since) in [
-        (Scheme::V31, V31_SINCE),
-        (Scheme::V3, V3_SINCE),
-        (Scheme::V2, V2_SINCE),
-    ] {
-        let Some(outcome) = apk.schemes.get(&scheme).filter(|_| api.from >= since) else {
-            continue;
-        };
-        let signers: Vec<&Signer> = outcome
-            .signers
-            .iter()
-            .filter(|signer| decides_on(signer, api.from))
-            .collect();
-        if signers.is_empty() && scheme == Scheme::V31 {
-            continue;
-        }
-        let current: Vec<Certificate> = signers
-            .iter()
-            .filter_map(|s| s.certificate().cloned())
-            .collect();
-        let history = match signers.as_slice() {
-            [signer] => digests(&signer.lineage),
-            _ => Vec::new(),
-        };
-        let range = SignedRange {
-            api,
-            scheme,
-            current: digests(&current),
-            history,
-        };
-        return (!current.is_empty()).then_some(range);
-    }
-    let signers = judge_v1(apk, api, &[Scheme::V2, Scheme::V3]).certificates;
-    let range = SignedRange {
-        api,
-        scheme: Scheme::V1,
-        current: digests(&signers),
-        history: Vec::new(),
-    };
-    (!signers.is_empty()).then_some(range)
-}
-
-fn newest_signers(apk: &Apk, level: u32) -> Option<&[Signer]> {
-    let outcome = apk
-        .schemes
-        .get(&Scheme::V31)
-        .filter(|_| level >= V31_SINCE)?;
-    Some(&outcome.signers)
-}
-
-/// Cuts `range` wherever another scheme or another signer takes over.
-fn segments(apk: &Apk, range: ApiRange) -> Vec<ApiRange> {
-    let signers = apk.schemes.values().flat_map(|outcome| &outcome.signers);
-    let own = signers.flat_map(|s| {
-        let preview = targets_development_release(s).then(|| s.api.from.saturating_add(1));
-        [Some(s.api.from), s.api.to.checked_add(1), preview]
-            .into_iter()
-            .flatten()
-    });
-    let mut starts: Vec<u32> = STARTS.into_iter().chain(own).collect();
-    starts.retain(|start| range.from < *start && *start <= range.to);
-    starts.push(range.from);
-    starts.sort_unstable();
-    starts.dedup();
-    let ends = starts
-        .iter()
-        .skip(1)
-        .map(|start| start.saturating_sub(1))
-        .chain([range.to]);
-    if range.from > range.to {
-        return Vec::new();
-    }
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(from, to)| ApiRange::new(*from, to))
-        .collect()
 }

@@ -1,7 +1,8 @@
 //! The proof of key rotation: each key signs the certificate of the next.
 //!
 //! Decides whether the chain of certificates holds and ends at the signer's own. The capability flags are not covered by
-//! these signatures, only by the last signer's signed data; they are not used for any decision here.
+//! these signatures, only by the last signer's signed data; they decide nothing here but whether two signers that must
+//! tell one history do.
 
 use crate::apk::algorithm::Algorithm;
 use crate::certificate::Certificate;
@@ -14,18 +15,28 @@ const VERSION: u32 = 1;
 /// Keys rotate once in years; a long list only buys an attacker computing time.
 const MAX_NODES: usize = 64;
 
+/// A history that holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lineage {
+    /// Oldest first, the signer's own last; empty without rotation.
+    pub(crate) certificates: Vec<Certificate>,
+    /// What each of them may still do.
+    pub(crate) capabilities: Vec<u32>,
+}
+
 struct Node<'a> {
     signed: &'a [u8],
     certificate: &'a [u8],
     /// The algorithm by which this node's parent signed it.
     parent_algorithm: u32,
+    capabilities: u32,
     /// The algorithm by which this node signs the next.
     next_algorithm: u32,
     signature: &'a [u8],
 }
 
 /// Verifies the attribute's value. The result is the history, oldest first, ending with `own`.
-pub(crate) fn verify(value: &[u8], own: &Certificate) -> Check<Vec<Certificate>> {
+pub(crate) fn verify(value: &[u8], own: &Certificate) -> Check<Lineage> {
     let nodes = parse(value).or_broken(Code::LineageMalformed, "")?;
     let mut history: Vec<Certificate> = Vec::new();
     let mut announced = 0;
@@ -44,7 +55,10 @@ pub(crate) fn verify(value: &[u8], own: &Certificate) -> Check<Vec<Certificate>>
     if history.last().is_none_or(|last| last.der != own.der) {
         return broken(Code::LineageEndsElsewhere, "");
     }
-    Ok(history)
+    Ok(Lineage {
+        certificates: history,
+        capabilities: nodes.iter().map(|node| node.capabilities).collect(),
+    })
 }
 
 fn verify_step(node: &Node<'_>, announced: u32, parent: &Certificate) -> Check<()> {
@@ -83,7 +97,7 @@ fn parse(value: &[u8]) -> Option<Vec<Node<'_>>> {
     while !cursor.is_empty() && nodes.len() <= MAX_NODES {
         let mut node = Cursor::new(cursor.prefixed()?);
         let signed = node.prefixed()?;
-        let _capabilities = node.u32()?;
+        let capabilities = node.u32()?;
         let next_algorithm = node.u32()?;
         let signature = node.prefixed()?;
         let mut inner = Cursor::new(signed);
@@ -93,6 +107,7 @@ fn parse(value: &[u8]) -> Option<Vec<Node<'_>>> {
             signed,
             certificate,
             parent_algorithm,
+            capabilities,
             next_algorithm,
             signature,
         });

@@ -7,6 +7,8 @@
 mod algorithm;
 pub(crate) mod content_digest;
 mod evaluate;
+mod hybrid;
+mod levels;
 mod lineage;
 mod rotation;
 mod signer;
@@ -19,7 +21,8 @@ use std::io;
 
 use crate::apk::algorithm::Algorithm;
 use crate::apk::content_digest::{ContentDigest, Sections};
-use crate::apk::evaluate::{evaluate, levels, signed_ranges};
+use crate::apk::evaluate::evaluate;
+use crate::apk::levels::{levels, signed_ranges};
 use crate::apk::signer::Signer;
 use crate::apk::signing_block::{ID_SOURCE_STAMP, ID_V2, ID_V3, ID_V31, ID_V32, SigningBlock};
 use crate::apk::source_stamp::Covered;
@@ -55,6 +58,8 @@ impl Outcome {
 pub(crate) struct Apk {
     pub(crate) manifest: Manifest,
     pub(crate) schemes: BTreeMap<Scheme, Outcome>,
+    /// The levels that a v3.2 block claims, if there is one that claims any. Whether its signers hold is in `schemes`.
+    pub(crate) hybrid: Option<ApiRange>,
     /// The JAR signature, if one counts on any level and could be read.
     pub(crate) jar: Option<Jar>,
     /// Why it could not be read.
@@ -272,22 +277,33 @@ fn authenticate(block: &SigningBlock, apk: &mut Apk) -> io::Result<()> {
         };
         let mut outcome = Outcome::default();
         if scheme == Scheme::V32 {
-            outcome
-                .findings
-                .push(Finding::new(Code::HybridNotChecked, ""));
-        } else {
-            let signers = signer::authenticate_all(scheme, value, &mut outcome.findings);
-            let signers = signers.and_then(|mut signers| {
-                if scheme != Scheme::V2 {
-                    rotation::read_lineages(&mut signers, &mut outcome.findings)?;
-                }
-                Ok(signers)
-            });
+            let claimed = signer::claimed_ranges(scheme, value).and_then(|all| hybrid::range(&all));
+            apk.hybrid = settle(claimed, &mut outcome.findings)?;
+        }
+        if scheme != Scheme::V32 || cfg!(feature = "post-quantum") && apk.hybrid.is_some() {
+            let signers = authenticate_scheme(scheme, value, &mut outcome.findings);
             outcome.signers = settle(signers, &mut outcome.findings)?.unwrap_or_default();
         }
         apk.schemes.insert(scheme, outcome);
     }
     Ok(())
+}
+
+fn authenticate_scheme(
+    scheme: Scheme,
+    value: &[u8],
+    findings: &mut Vec<Finding>,
+) -> Check<Vec<Signer>> {
+    let mut signers = signer::authenticate_all(scheme, value, findings)?;
+    if scheme != Scheme::V2 {
+        rotation::read_lineages(&mut signers, findings)?;
+    }
+    if scheme == Scheme::V32 {
+        hybrid::check_pair(&signers, findings);
+    } else if signers.iter().any(Signer::is_post_quantum) {
+        findings.push(Finding::new(Code::PostQuantumAlone, scheme.as_str()));
+    }
+    Ok(signers)
 }
 
 fn wanted_digests(apk: &Apk) -> BTreeSet<ContentDigest> {

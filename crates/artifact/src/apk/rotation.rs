@@ -1,22 +1,29 @@
-//! What the signers of a v3 or v3.1 block must agree on among each other: ranges of Android levels and one history.
+//! What the signers of a v3 or newer block must agree on among each other: ranges of Android levels and one history.
 //!
 //! Decides, for a range of levels, whether exactly one signer counts on each and whether they tell one story. The
 //! signatures themselves have been verified before (`signer`).
 
+use std::collections::BTreeSet;
+
+use crate::apk::hybrid::{ATTRIBUTE_HYBRID_MAX_SDK, ATTRIBUTE_HYBRID_MIN_SDK};
 use crate::apk::lineage::{self, ATTRIBUTE_LINEAGE};
 use crate::apk::signer::{NumberAttribute, Signer};
 use crate::certificate::Certificate;
-use crate::finding::{ApiRange, Check, Code, Finding};
+use crate::finding::{ApiRange, Check, Code, Finding, broken};
 use crate::inspection::Scheme;
 
 const ATTRIBUTE_ROTATION_MIN_SDK: u32 = 0x559f_8b02;
 const ATTRIBUTE_DEVELOPMENT_RELEASE: u32 = 0xc2a6_b3ba;
-pub(crate) const ATTRIBUTE_HYBRID_MIN_SDK: u32 = 0xbf94_0529;
-pub(crate) const ATTRIBUTE_HYBRID_MAX_SDK: u32 = 0x9f06_b79c;
 
-/// Reads and verifies each signer's proof of rotation; names attributes that nobody knows.
+/// Reads and verifies each signer's proof of rotation; names attributes that nobody knows, and refuses one that comes
+/// twice: Android takes the last of some and the first of others.
 pub(crate) fn read_lineages(signers: &mut [Signer], findings: &mut Vec<Finding>) -> Check<()> {
     for signer in signers {
+        let ids: BTreeSet<u32> = signer.attributes.iter().map(|(id, _)| *id).collect();
+        if ids.len() != signer.attributes.len() {
+            let detail = format!("{}: one comes twice", signer.scheme.as_str());
+            return broken(Code::AttributeMalformed, detail);
+        }
         if let (Some(value), Some(own)) =
             (signer.attribute(ATTRIBUTE_LINEAGE), signer.certificate())
         {
@@ -55,8 +62,8 @@ pub(crate) fn rotation_start(rotated: &[Signer]) -> Option<u32> {
     rotated.iter().map(|signer| signer.api.from).min()
 }
 
-/// Sorted by range: no hole, no overlap, `wanted` covered, and histories that only grow.
-pub(crate) fn check_ranges(signers: &[Signer], wanted: ApiRange, findings: &mut Vec<Finding>) {
+/// Sorted by range: no hole, no overlap, and histories that only grow.
+pub(crate) fn check_order(signers: &[Signer], findings: &mut Vec<Finding>) {
     let mut sorted: Vec<&Signer> = signers.iter().collect();
     sorted.sort_by_key(|signer| signer.api.to);
     for pair in sorted.windows(2) {
@@ -67,23 +74,30 @@ pub(crate) fn check_ranges(signers: &[Signer], wanted: ApiRange, findings: &mut 
             let detail = format!("{} and {}", earlier.api, later.api);
             findings.push(Finding::new(Code::SdkRangesDisagree, detail));
         }
-        if !later.lineage.is_empty() && later.lineage.len() < earlier.lineage.len() {
+        if !later.lineage.certificates.is_empty()
+            && later.lineage.certificates.len() < earlier.lineage.certificates.len()
+        {
             findings.push(Finding::new(
                 Code::LineagesInconsistent,
                 "a later history is shorter",
             ));
         }
     }
-    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
+}
+
+/// Signers without holes between them must reach from the first to the last level of each of these ranges.
+pub(crate) fn check_covered(signers: &[Signer], wanted: &[ApiRange], findings: &mut Vec<Finding>) {
+    let first = signers.iter().map(|signer| signer.api.from).min();
+    let last = signers.iter().map(|signer| signer.api.to).max();
+    let (Some(first), Some(last)) = (first, last) else {
         return;
     };
-    if first.api.from > wanted.from || last.api.to < wanted.to {
-        let detail = format!(
-            "{} to {} of {wanted}",
-            first.api.from,
-            ApiRange::new(first.api.from, last.api.to)
-        );
-        findings.push(Finding::new(Code::SdkRangeUncovered, detail));
+    let own = ApiRange::new(first, last);
+    for wanted in wanted {
+        if own.from > wanted.from || own.to < wanted.to {
+            let detail = format!("{own} of {wanted}");
+            findings.push(Finding::new(Code::SdkRangeUncovered, detail));
+        }
     }
 }
 
@@ -109,10 +123,10 @@ pub(crate) fn check_histories(signers: &[&Signer], findings: &mut Vec<Finding>) 
 
 /// The signer's history, or its own certificate where there was no rotation.
 pub(crate) fn history(signer: &Signer) -> &[Certificate] {
-    if signer.lineage.is_empty() {
+    if signer.lineage.certificates.is_empty() {
         signer.certificates.get(..1).unwrap_or_default()
     } else {
-        &signer.lineage
+        &signer.lineage.certificates
     }
 }
 

@@ -5,6 +5,7 @@
 //! signers (attributes) is for others to compare.
 
 use crate::apk::algorithm::{Algorithm, to_verify};
+use crate::apk::lineage::Lineage;
 use crate::certificate::Certificate;
 use crate::cursor::Cursor;
 use crate::finding::{ApiRange, Check, Code, Finding, LATEST_API, OrBroken, Stop, broken};
@@ -12,6 +13,8 @@ use crate::inspection::Scheme;
 use crate::public_key::PublicKey;
 
 const MAX_SIGNERS: usize = 10;
+/// The first level that knows v3.2.
+pub(crate) const V32_SINCE: u32 = 37;
 
 /// A signer whose signature verified with the key of its own certificate.
 #[derive(Clone, Debug)]
@@ -26,13 +29,22 @@ pub(crate) struct Signer {
     /// Signed content digests by algorithm id.
     pub(crate) digests: Vec<(u32, Vec<u8>)>,
     pub(crate) attributes: Vec<(u32, Vec<u8>)>,
-    /// The key's history, oldest first and ending with the own certificate; empty without rotation.
-    pub(crate) lineage: Vec<Certificate>,
+    /// The key's history; empty without rotation.
+    pub(crate) lineage: Lineage,
 }
 
 impl Signer {
     pub(crate) fn certificate(&self) -> Option<&Certificate> {
         self.certificates.first()
+    }
+
+    /// Whether it is of the kind that Android takes beside a classical signer only.
+    pub(crate) fn is_post_quantum(&self) -> bool {
+        let key = self
+            .certificate()
+            .map(|certificate| &certificate.public_key_info);
+        key.and_then(|info| PublicKey::parse(info))
+            .is_some_and(|key| key.is_post_quantum())
     }
 
     /// The value of the first attribute with this id.
@@ -75,6 +87,31 @@ impl Layout {
             Scheme::V1 | Scheme::V2 | Scheme::V4 | Scheme::Apple => Self::Plain,
         }
     }
+}
+
+/// The levels that the signers of a scheme's pair claim, before anything is believed.
+pub(crate) fn claimed_ranges(scheme: Scheme, value: &[u8]) -> Check<Vec<ApiRange>> {
+    let malformed = |what: &str| {
+        Finding::new(
+            Code::SignersMalformed,
+            format!("{}: {what}", scheme.as_str()),
+        )
+    };
+    let signers = Cursor::new(value).prefixed();
+    let mut signers = signers
+        .map(Cursor::new)
+        .ok_or_else(|| malformed("the sequence of signers"))?;
+    let mut ranges = Vec::new();
+    while !signers.is_empty() {
+        let record = signers
+            .prefixed()
+            .and_then(|record| Record::parse(record, Layout::of(scheme)));
+        ranges.push(record.ok_or_else(|| malformed("a signer"))?.api_range()?);
+        if ranges.len() > MAX_SIGNERS {
+            return broken(Code::TooManySigners, scheme.as_str());
+        }
+    }
+    Ok(ranges)
 }
 
 /// Authenticates all signers in the value of a scheme's pair. One bad signer spoils the scheme, as on Android.
@@ -166,10 +203,11 @@ impl<'a> Record<'a> {
     fn authenticate(&self, scheme: Scheme, findings: &mut Vec<Finding>) -> Check<Signer> {
         let api = self.api_range()?;
         let (ids, known) = self.known_signatures(findings)?;
-        let levels = if scheme == Scheme::V2 {
-            ApiRange::new(24, LATEST_API)
-        } else {
-            api
+        let levels = match scheme {
+            Scheme::V2 => ApiRange::new(24, LATEST_API),
+            // A preview of the first Android that knows the scheme still calls itself by the level before.
+            Scheme::V32 => ApiRange::new(api.from.max(V32_SINCE), api.to),
+            _ => api,
         };
         let chosen = to_verify(&known, levels.from, levels.to)
             .or_broken(Code::SignatureMissing, "none by a known algorithm")?;
@@ -212,7 +250,7 @@ impl<'a> Record<'a> {
             verified,
             digests,
             attributes,
-            lineage: Vec::new(),
+            lineage: Lineage::default(),
         })
     }
 

@@ -47,7 +47,7 @@ fn levels(digest: Hash, padding: Padding, own: Option<Hash>) -> Vec<ApiRange> {
             }
             Hash::Md5 => Vec::new(),
         },
-        (Padding::RsaPss, _) => Vec::new(),
+        (Padding::RsaPss | Padding::MlDsa, _) => Vec::new(),
     }
 }
 

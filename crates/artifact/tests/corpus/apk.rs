@@ -194,6 +194,16 @@ fn ask(
     None
 }
 
+/// The first level of Android 17. The reference is Android 14's: it knows nothing of what is looked at only from there on.
+const ANDROID_17: u32 = 37;
+
+/// Whether everything that speaks against the file concerns Android 17 and later.
+fn concerns_only_android_17(inspection: &Inspection) -> bool {
+    let heavy = inspection.findings().iter();
+    let mut heavy = heavy.filter(|finding| finding.severity() >= Severity::NotChecked);
+    heavy.all(|finding| finding.api().is_some_and(|api| api.from >= ANDROID_17))
+}
+
 fn threw_at_stamp(entry: &Value, inspection: Option<&Inspection>) -> bool {
     let stamp = |inspection: &Inspection| {
         inspection
@@ -206,6 +216,14 @@ fn threw_at_stamp(entry: &Value, inspection: Option<&Inspection>) -> bool {
 
 fn count_refusal(inspection: Option<&Inspection>, path: &str, tally: &mut Tally) {
     let justified = justified_refusals();
+    if inspection.is_some_and(concerns_only_android_17) {
+        assert!(
+            justified.iter().any(|known| known == "hybrid-signers"),
+            "the page tells of v3.2"
+        );
+        *tally.refusals.entry("android-17".to_owned()).or_default() += 1;
+        return;
+    }
     let rules: Vec<&str> = inspection
         .into_iter()
         .flat_map(Inspection::findings)
@@ -285,4 +303,54 @@ fn compare_attested(
     if !right {
         tally.faults.push(format!("{path}: attested {attested:?}"));
     }
+}
+
+/// v3.2 has no oracle: what the corpus's makers intended on Android 16 and on Android 17.
+#[test]
+fn v32_blocks_are_what_was_intended() {
+    let Some(corpus) = Corpus::open("v3.2 corpus") else {
+        return;
+    };
+    let (mut questions, mut faults) = (0, Vec::new());
+    for entry in &corpus.entries {
+        let intents = corpus.assertions(entry).iter();
+        for intent in intents.filter_map(|assertion| assertion["intent"].as_str()) {
+            let Some((before, after)) = intent.split_once("; sdk37 (PQC flag on): ") else {
+                continue;
+            };
+            questions += 1;
+            let bytes = corpus.bytes(entry);
+            let path = &entry["path"];
+            let before_verified = verdict(&bytes, None, Some(36)) == Verdict::Verified;
+            // Where Android 17's code skips the block it already refuses it; Android 16 does not have that code.
+            if before_verified == before.contains("reject") && !before.contains("skipped") {
+                faults.push(format!(
+                    "{path}: {before}, but verified is {before_verified}"
+                ));
+            }
+            let wanted = wanted_on_android_17(after);
+            let found = verdict(&bytes, Some(ANDROID_17), None);
+            if found != wanted {
+                faults.push(format!("{path}: {after}, but {found:?}"));
+            }
+        }
+    }
+    println!("v3.2 corpus: {questions} files");
+    assert!(questions > 0, "the corpus has no v3.2 block");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn wanted_on_android_17(intent: &str) -> Verdict {
+    if intent.contains("reject") && cfg!(feature = "post-quantum") {
+        Verdict::Rejected
+    } else if cfg!(feature = "post-quantum") || !intent.contains("v3.2") {
+        Verdict::Verified
+    } else {
+        Verdict::NotChecked
+    }
+}
+
+fn verdict(bytes: &dyn Source, min: Option<u32>, max: Option<u32>) -> Verdict {
+    let inspection = inspect(bytes, &options(min, max)).expect("an archive");
+    inspection.verdict()
 }

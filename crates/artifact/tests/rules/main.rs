@@ -8,6 +8,7 @@
     reason = "tests fail by them, and their tables are long"
 )]
 
+mod hybrid;
 mod mint;
 
 use bonafide_artifact::{
@@ -40,8 +41,13 @@ fn refusals(inspection: &Inspection) -> Vec<Code> {
 type Case = (&'static str, fn(&mut Blueprint), Code);
 
 fn check(cases: &[Case]) {
+    check_from(Blueprint::good, cases);
+}
+
+/// The same from another good blueprint.
+fn check_from(good: impl Fn() -> Blueprint, cases: &[Case]) {
     for (name, change, expected) in cases {
-        let mut blueprint = Blueprint::good();
+        let mut blueprint = good();
         change(&mut blueprint);
         let inspection = judge(&blueprint.build());
         assert_eq!(

@@ -2,15 +2,22 @@
 //!
 //! A blueprint describes a good APK; a test changes one thing in it and expects one finding.
 
-use p256::ecdsa::SigningKey;
-use p256::ecdsa::signature::Signer as _;
-use sha2::{Digest, Sha256};
+pub(crate) mod keys;
+pub(crate) mod manifest;
+
+use sha2::{Digest, Sha256, Sha512};
+
+pub(crate) use keys::{certificate, public_key_info, sign};
+pub(crate) use manifest::{ManifestPlan, manifest};
 
 pub(crate) const ID_V2: u32 = 0x7109_871a;
 pub(crate) const ID_V3: u32 = 0xf053_68c0;
 pub(crate) const ID_V31: u32 = 0x1b93_ad61;
 pub(crate) const ATTRIBUTE_STRIPPING: u32 = 0xbeef_f00d;
+pub(crate) const ID_V32: u32 = 0x70e1_c89f;
 pub(crate) const ECDSA_SHA256: u32 = 0x0201;
+pub(crate) const ECDSA_SHA512: u32 = 0x0202;
+pub(crate) const ML_DSA: u32 = 0x0501;
 pub(crate) const LATEST: u32 = 0x7fff_ffff;
 
 /// One entry, with what its headers claim about it.
@@ -88,6 +95,20 @@ impl SignerPlan {
             ..Self::new(key)
         }
     }
+
+    /// A signer by ML-DSA.
+    pub(crate) fn post_quantum(key: u8, from: u32, to: u32) -> Self {
+        Self {
+            digest_ids: vec![ML_DSA],
+            signature_ids: vec![ML_DSA],
+            ..Self::on(key, from, to)
+        }
+    }
+
+    pub(crate) fn with(mut self, id: u32, value: &[u8]) -> Self {
+        self.attributes.push((id, value.to_vec()));
+        self
+    }
 }
 
 /// A scheme's pair: its signers, or raw bytes.
@@ -157,12 +178,9 @@ impl Blueprint {
             directory.extend(directory_record(entry, offset));
         }
         let block_offset = u32::try_from(file.len()).unwrap();
-        let digest = content_digest(
-            &file,
-            &directory,
-            &self.end_record(&directory, block_offset),
-        );
-        let block = self.block(&digest);
+        let patched = self.end_record(&directory, block_offset);
+        let digests = ContentDigests::of([&file, &directory, &patched]);
+        let block = self.block(&digests);
         let directory_offset = block_offset + u32::try_from(block.len()).unwrap();
         let end = self.end_record(&directory, directory_offset);
         [
@@ -191,7 +209,7 @@ impl Blueprint {
         record
     }
 
-    fn block(&self, digest: &[u8]) -> Vec<u8> {
+    fn block(&self, digests: &ContentDigests) -> Vec<u8> {
         if self.pairs.is_empty() {
             return Vec::new();
         }
@@ -202,7 +220,7 @@ impl Blueprint {
                 PairPlan::Signers(id, signers, trailing) => {
                     let signers: Vec<u8> = signers
                         .iter()
-                        .flat_map(|plan| prefixed(&signer(plan, digest)))
+                        .flat_map(|plan| prefixed(&signer(plan, digests)))
                         .collect();
                     (*id, [prefixed(&signers), trailing.clone()].concat())
                 }
@@ -259,25 +277,51 @@ fn crc32(data: &[u8]) -> u32 {
     crc.sum()
 }
 
-fn content_digest(entries: &[u8], directory: &[u8], end: &[u8]) -> Vec<u8> {
-    let chunks: Vec<Vec<u8>> = [entries, directory, end]
+/// The digests over chunks of what is covered.
+struct ContentDigests {
+    sha256: Vec<u8>,
+    sha512: Vec<u8>,
+}
+
+impl ContentDigests {
+    fn of(sections: [&[u8]; 3]) -> Self {
+        Self {
+            sha256: chunked::<Sha256>(sections),
+            sha512: chunked::<Sha512>(sections),
+        }
+    }
+
+    fn for_algorithm(&self, id: u32) -> &[u8] {
+        if matches!(id, 0x0102 | 0x0104 | ECDSA_SHA512 | ML_DSA) {
+            &self.sha512
+        } else {
+            &self.sha256
+        }
+    }
+}
+
+fn chunked<H: Digest>(sections: [&[u8]; 3]) -> Vec<u8> {
+    let chunks: Vec<Vec<u8>> = sections
         .iter()
         .flat_map(|section| section.chunks(1 << 20))
         .map(|chunk| {
             let length = u32::try_from(chunk.len()).unwrap().to_le_bytes();
-            Sha256::digest([&[0xa5], &length[..], chunk].concat()).to_vec()
+            H::digest([&[0xa5], &length[..], chunk].concat()).to_vec()
         })
         .collect();
     let count = u32::try_from(chunks.len()).unwrap().to_le_bytes();
-    Sha256::digest([&[0x5a], &count[..], &chunks.concat()].concat()).to_vec()
+    H::digest([&[0x5a], &count[..], &chunks.concat()].concat()).to_vec()
 }
 
-fn signer(plan: &SignerPlan, digest: &[u8]) -> Vec<u8> {
-    let digest = plan.content_digest.as_deref().unwrap_or(digest);
+fn signer(plan: &SignerPlan, actual: &ContentDigests) -> Vec<u8> {
     let digests: Vec<u8> = plan
         .digest_ids
         .iter()
-        .flat_map(|id| prefixed(&[&id.to_le_bytes()[..], &prefixed(digest)].concat()))
+        .flat_map(|id| {
+            let digest = plan.content_digest.as_deref();
+            let digest = digest.unwrap_or_else(|| actual.for_algorithm(*id));
+            prefixed(&[&id.to_le_bytes()[..], &prefixed(digest)].concat())
+        })
         .collect();
     let certificate = plan
         .certificate
@@ -329,6 +373,11 @@ fn signer(plan: &SignerPlan, digest: &[u8]) -> Vec<u8> {
 
 /// The attribute that proves a rotation through these keys.
 pub(crate) fn lineage(keys: &[u8]) -> Vec<u8> {
+    lineage_with(keys, 23)
+}
+
+/// The same with other rights for every key in it.
+pub(crate) fn lineage_with(keys: &[u8], capabilities: u32) -> Vec<u8> {
     let mut value = 1_u32.to_le_bytes().to_vec();
     for (index, key) in keys.iter().enumerate() {
         let parent = index.checked_sub(1).map(|at| keys[at]);
@@ -339,7 +388,7 @@ pub(crate) fn lineage(keys: &[u8]) -> Vec<u8> {
             .unwrap_or_default();
         let node = [
             &prefixed(&signed)[..],
-            &23_u32.to_le_bytes(),
+            &capabilities.to_le_bytes(),
             &ECDSA_SHA256.to_le_bytes(),
             &prefixed(&signature),
         ]
@@ -357,214 +406,10 @@ pub(crate) fn spoiled_lineage(keys: &[u8]) -> Vec<u8> {
     value
 }
 
-fn key(seed: u8) -> SigningKey {
-    SigningKey::from_slice(&[seed; 32]).unwrap()
-}
-
-pub(crate) fn sign(seed: u8, message: &[u8]) -> Vec<u8> {
-    let signature: p256::ecdsa::Signature = key(seed).sign(message);
-    signature.to_der().as_bytes().to_vec()
-}
-
-pub(crate) fn public_key_info(seed: u8) -> Vec<u8> {
-    let point = key(seed)
-        .verifying_key()
-        .to_sec1_point(false)
-        .as_bytes()
-        .to_vec();
-    let algorithm =
-        b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
-    tlv(
-        0x30,
-        &[&algorithm[..], &tlv(0x03, &[&[0][..], &point].concat())].concat(),
-    )
-}
-
-/// A self-signed certificate, as small as they come.
-pub(crate) fn certificate(seed: u8) -> Vec<u8> {
-    let algorithm = tlv(0x30, b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
-    let common_name = tlv(0x0c, format!("key {seed}").as_bytes());
-    let name = tlv(
-        0x30,
-        &tlv(
-            0x31,
-            &tlv(0x30, &[&b"\x06\x03\x55\x04\x03"[..], &common_name].concat()),
-        ),
-    );
-    let validity = tlv(
-        0x30,
-        &[tlv(0x17, b"260101000000Z"), tlv(0x17, b"460101000000Z")].concat(),
-    );
-    let body = [
-        tlv(0xa0, b"\x02\x01\x02"),
-        tlv(0x02, &[seed]),
-        algorithm.clone(),
-        name.clone(),
-        validity,
-        name,
-        public_key_info(seed),
-    ]
-    .concat();
-    let body = tlv(0x30, &body);
-    let signature = tlv(0x03, &[&[0][..], &sign(seed, &body)].concat());
-    tlv(0x30, &[body, algorithm, signature].concat())
-}
-
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len());
-    let header = match length {
-        Ok(short) if short < 0x80 => vec![tag, short],
-        Ok(one) => vec![tag, 0x81, one],
-        Err(_) => {
-            let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
-            vec![tag, 0x82, high, low]
-        }
-    };
-    [header, content.to_vec()].concat()
-}
-
 pub(crate) fn prefixed(bytes: &[u8]) -> Vec<u8> {
     [
         &u32::try_from(bytes.len()).unwrap().to_le_bytes()[..],
         bytes,
     ]
     .concat()
-}
-
-/// What the manifest says.
-#[derive(Clone)]
-pub(crate) struct ManifestPlan {
-    pub(crate) package: &'static str,
-    pub(crate) version_code: u32,
-    pub(crate) version_code_major: Option<u32>,
-    pub(crate) min_sdk: u32,
-    pub(crate) target_sdk: u32,
-    pub(crate) debuggable: bool,
-    pub(crate) twice: bool,
-}
-
-impl Default for ManifestPlan {
-    fn default() -> Self {
-        Self {
-            package: "com.example.minted",
-            version_code: 7,
-            version_code_major: None,
-            min_sdk: 24,
-            target_sdk: 35,
-            debuggable: false,
-            twice: false,
-        }
-    }
-}
-
-const NONE: u32 = u32::MAX;
-const STRINGS: [&str; 11] = [
-    "versionCode",
-    "versionCodeMajor",
-    "minSdkVersion",
-    "targetSdkVersion",
-    "debuggable",
-    "http://schemas.android.com/apk/res/android",
-    "package",
-    "manifest",
-    "uses-sdk",
-    "application",
-    "",
-];
-const RESOURCE_IDS: [u32; 5] = [
-    0x0101_021b,
-    0x0101_0576,
-    0x0101_020c,
-    0x0101_0270,
-    0x0101_000f,
-];
-
-/// Binary XML with just what a verifier looks at.
-pub(crate) fn manifest(plan: &ManifestPlan) -> Vec<u8> {
-    let int = |name: u32, value: u32| attribute(5, name, 0x10, value);
-    let mut root = vec![int(0, plan.version_code)];
-    root.extend(plan.version_code_major.map(|major| int(1, major)));
-    root.push(attribute(NONE, 6, 0x03, 10));
-    if plan.twice {
-        root.push(int(0, plan.version_code + 1));
-    }
-    let debuggable = attribute(5, 4, 0x12, if plan.debuggable { NONE } else { 0 });
-    let body = [
-        strings(plan.package),
-        chunk(
-            0x0180,
-            8,
-            &RESOURCE_IDS
-                .iter()
-                .flat_map(|id| id.to_le_bytes())
-                .collect::<Vec<_>>(),
-        ),
-        start(7, &root),
-        start(8, &[int(2, plan.min_sdk), int(3, plan.target_sdk)]),
-        end(8),
-        start(9, &[debuggable]),
-        end(9),
-        end(7),
-    ]
-    .concat();
-    chunk(0x0003, 8, &body)
-}
-
-fn chunk(kind: u16, header: u16, body: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(body.len() + 8).unwrap();
-    [
-        &kind.to_le_bytes()[..],
-        &header.to_le_bytes(),
-        &size.to_le_bytes(),
-        body,
-    ]
-    .concat()
-}
-
-fn strings(package: &str) -> Vec<u8> {
-    let (mut offsets, mut data) = (Vec::new(), Vec::new());
-    for text in STRINGS.iter().copied().take(10).chain([package]) {
-        offsets.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
-        let units: Vec<u16> = text.encode_utf16().collect();
-        data.extend(u16::try_from(units.len()).unwrap().to_le_bytes());
-        data.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
-        data.extend([0; 2]);
-    }
-    data.resize(data.len().next_multiple_of(4), 0);
-    let count = u32::try_from(STRINGS.len()).unwrap();
-    let start = 28 + 4 * count;
-    let head: Vec<u8> = [count, 0, 0, start, 0]
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
-    chunk(0x0001, 28, &[head, offsets, data].concat())
-}
-
-fn attribute(namespace: u32, name: u32, kind: u8, data: u32) -> Vec<u8> {
-    let raw = if kind == 0x03 { data } else { NONE };
-    let head: Vec<u8> = [namespace, name, raw]
-        .iter()
-        .flat_map(|word| word.to_le_bytes())
-        .collect();
-    [&head[..], &[8, 0, 0, kind], &data.to_le_bytes()].concat()
-}
-
-fn start(name: u32, attributes: &[Vec<u8>]) -> Vec<u8> {
-    let mut body: Vec<u8> = [1, NONE, NONE, name]
-        .iter()
-        .flat_map(|word: &u32| word.to_le_bytes())
-        .collect();
-    for short in [20, 20, u16::try_from(attributes.len()).unwrap(), 0, 0, 0] {
-        body.extend(short.to_le_bytes());
-    }
-    body.extend(attributes.concat());
-    chunk(0x0102, 16, &body)
-}
-
-fn end(name: u32) -> Vec<u8> {
-    let body: Vec<u8> = [1, NONE, NONE, name]
-        .iter()
-        .flat_map(|word: &u32| word.to_le_bytes())
-        .collect();
-    chunk(0x0103, 16, &body)
 }

@@ -1,0 +1,113 @@
+//! Keys made from a byte, and certificates as small as they come.
+
+use p256::ecdsa::SigningKey;
+use p256::ecdsa::signature::Signer as _;
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+/// Seeds from here on are ML-DSA-65 keys, and from 150 on ML-DSA-87, where the feature is on.
+pub(crate) const ML_DSA_65: u8 = 100;
+pub(crate) const ML_DSA_87: u8 = 150;
+
+pub(crate) fn sign(seed: u8, message: &[u8]) -> Vec<u8> {
+    #[cfg(feature = "post-quantum")]
+    if seed >= ML_DSA_65 {
+        return post_quantum::sign(seed, message);
+    }
+    let signature: p256::ecdsa::Signature = key(seed).sign(message);
+    signature.to_der().as_bytes().to_vec()
+}
+
+pub(crate) fn public_key_info(seed: u8) -> Vec<u8> {
+    #[cfg(feature = "post-quantum")]
+    if seed >= ML_DSA_65 {
+        return post_quantum::public_key_info(seed);
+    }
+    let point = key(seed)
+        .verifying_key()
+        .to_sec1_point(false)
+        .as_bytes()
+        .to_vec();
+    let algorithm =
+        b"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+    tlv(
+        0x30,
+        &[&algorithm[..], &tlv(0x03, &[&[0][..], &point].concat())].concat(),
+    )
+}
+
+#[cfg(feature = "post-quantum")]
+mod post_quantum {
+    use ml_dsa::signature::{Keypair as _, SignatureEncoding as _, Signer as _};
+    use ml_dsa::{MlDsa65, MlDsa87, SigningKey};
+
+    use super::{ML_DSA_87, tlv};
+
+    pub(super) fn sign(seed: u8, message: &[u8]) -> Vec<u8> {
+        if seed >= ML_DSA_87 {
+            let key = SigningKey::<MlDsa87>::from_seed(&[seed; 32].into());
+            return key.sign(message).to_vec();
+        }
+        let key = SigningKey::<MlDsa65>::from_seed(&[seed; 32].into());
+        key.sign(message).to_vec()
+    }
+
+    pub(super) fn public_key_info(seed: u8) -> Vec<u8> {
+        let (last, bits) = if seed >= ML_DSA_87 {
+            let key = SigningKey::<MlDsa87>::from_seed(&[seed; 32].into());
+            (0x13, key.verifying_key().encode().to_vec())
+        } else {
+            let key = SigningKey::<MlDsa65>::from_seed(&[seed; 32].into());
+            (0x12, key.verifying_key().encode().to_vec())
+        };
+        let oid = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, last];
+        let algorithm = tlv(0x30, &tlv(0x06, &oid));
+        let bits = tlv(0x03, &[&[0][..], &bits].concat());
+        tlv(0x30, &[algorithm, bits].concat())
+    }
+}
+
+/// A self-signed certificate, as small as they come.
+pub(crate) fn certificate(seed: u8) -> Vec<u8> {
+    let algorithm = tlv(0x30, b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
+    let common_name = tlv(0x0c, format!("key {seed}").as_bytes());
+    let name = tlv(
+        0x30,
+        &tlv(
+            0x31,
+            &tlv(0x30, &[&b"\x06\x03\x55\x04\x03"[..], &common_name].concat()),
+        ),
+    );
+    let validity = tlv(
+        0x30,
+        &[tlv(0x17, b"260101000000Z"), tlv(0x17, b"460101000000Z")].concat(),
+    );
+    let body = [
+        tlv(0xa0, b"\x02\x01\x02"),
+        tlv(0x02, &[seed]),
+        algorithm.clone(),
+        name.clone(),
+        validity,
+        name,
+        public_key_info(seed),
+    ]
+    .concat();
+    let body = tlv(0x30, &body);
+    let signature = tlv(0x03, &[&[0][..], &sign(seed, &body)].concat());
+    tlv(0x30, &[body, algorithm, signature].concat())
+}
+
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len());
+    let header = match length {
+        Ok(short) if short < 0x80 => vec![tag, short],
+        Ok(one) => vec![tag, 0x81, one],
+        Err(_) => {
+            let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+            vec![tag, 0x82, high, low]
+        }
+    };
+    [header, content.to_vec()].concat()
+}
