@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use bonafide_evidence::android::{
-    Anchors, RecentAuthorities, RevocationList, UnverifiedKeyDescription,
+    Anchors, AttestKeys, RecentAuthorities, RevocationList, UnverifiedKeyDescription,
 };
 use bonafide_evidence::{
     Context, Evidence, ExpectedChallenge, UnixTime, verify, verify_with_memory,
@@ -36,6 +36,7 @@ fuzz_target!(|data: &[u8]| {
         challenge: ExpectedChallenge::NotCompared,
         anchors: &ANCHORS,
         revocations: &revocations,
+        attest_keys: AttestKeys::Refuse,
     };
     let evidence = Evidence::AndroidKey { chain: &chain };
     let verdict = verify(&evidence, &context);

@@ -4,7 +4,7 @@
 //! challenge" for "do not compare" would be switched off by whoever forgets an argument.
 
 use crate::UnixTime;
-use crate::android::{Anchors, RevocationList};
+use crate::android::{Anchors, AttestKeys, RevocationList};
 
 /// The world as the verifier sees it.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,9 @@ pub struct Context<'a> {
     pub anchors: &'a Anchors,
     /// Certificates that no longer count.
     pub revocations: &'a RevocationList,
+    /// Whether an app's own attest key may stand between the key store and the leaf; a policy says so
+    /// ([`Policy::attest_keys`](crate::Policy::attest_keys)).
+    pub attest_keys: AttestKeys,
 }
 
 /// What the evidence must have been made for.

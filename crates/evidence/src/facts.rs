@@ -52,10 +52,7 @@ impl Facts {
     /// Whether a certificate behind the evidence is listed now; only Android's platform has such a list.
     pub fn is_revoked(&self, revocations: &RevocationList) -> bool {
         match self {
-            Self::AndroidKey(facts) => facts
-                .serials
-                .iter()
-                .any(|serial| revocations.contains(serial)),
+            Self::AndroidKey(facts) => facts.numbers().any(|serial| revocations.contains(serial)),
             Self::AppAttest(_) | Self::PlayIntegrity(_) => false,
         }
     }

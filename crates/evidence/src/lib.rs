@@ -40,8 +40,9 @@ mod x509;
 
 pub use appraise::{
     Appraisal, Check, Decision, DeviceOverride, EnvironmentPolicy, Explanation, Finding, Grant,
-    GrantStatus, Mode, PlayPolicy, Policy, PolicyError, Preset, Refusal, RejectionReasons,
-    Severity, Verdict, appraise, appraise_release, explain,
+    GrantStatus, Mode, PlayPolicy, Policy, PolicyError, Preset, Reappraisal, Refusal,
+    RejectionReasons, Severity, Sightings, Verdict, appraise, appraise_receipt, appraise_release,
+    explain, reappraise,
 };
 pub use context::{Context, ExpectedChallenge};
 pub use evidence::{Evidence, verify, verify_with_memory};

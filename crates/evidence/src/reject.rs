@@ -209,6 +209,12 @@ pub enum Reject {
     /// Play Integrity attests no key.
     #[error("this kind of evidence attests no key")]
     NoKeyAttested,
+    /// ML-DSA, which Android 17 attests and this service cannot use yet.
+    #[error("the attested key is a post-quantum one (ML-DSA), which is not supported yet")]
+    KeyPostQuantum,
+    /// The app's own attest key is not about the same phone and app as the leaf.
+    #[error("the app's attest key and the leaf are not about one app on one phone")]
+    AttestKeyMismatch,
     /// The attested key cannot sign what the service wants signed.
     #[error("the attested key is not on P-256")]
     KeyAlgorithmUnsupported,
@@ -268,6 +274,8 @@ impl Reject {
             Self::RequestBindingMismatch => "request-binding-mismatch",
             Self::VerdictNotFresh => "verdict-not-fresh",
             Self::NoKeyAttested => "no-key-attested",
+            Self::KeyPostQuantum => "key-post-quantum",
+            Self::AttestKeyMismatch => "attest-key-mismatch",
             Self::KeyAlgorithmUnsupported => "key-algorithm-unsupported",
         }
     }

@@ -120,9 +120,19 @@ pub const ANDROID_KEY: &[Rule] = &[
         "each tag once per authorization list",
     ),
     Rule::new(
+        9,
+        "attest-key-mismatch",
+        "attest key and leaf are of one app on one phone",
+    ),
+    Rule::new(
         10,
         "challenge-mismatch",
         "the attested challenge is the expected one",
+    ),
+    Rule::new(
+        11,
+        "key-post-quantum",
+        "the key is no ML-DSA key, where one is to use it",
     ),
     Rule::new(
         11,

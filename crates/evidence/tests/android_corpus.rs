@@ -16,11 +16,13 @@ mod corpus;
 use std::collections::BTreeMap;
 
 use bonafide_evidence::android::{
-    AnchorKind, Anchors, Locked, RecentAuthorities, RevocationList, UnverifiedKeyDescription,
+    AnchorKind, Anchors, AttestKeys, ListAge, Locked, RecentAuthorities, RevocationList,
+    UnverifiedKeyDescription,
 };
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, Evidence, ExpectedChallenge, Facts, Measurements,
-    Mode, Policy, Preset, ReferenceValue, UnixTime, appraise, verify, verify_with_memory,
+    Mode, Policy, Preset, ReferenceValue, Sightings, UnixTime, appraise, verify,
+    verify_with_memory,
 };
 use corpus::{Corpus, Record, Tally, code_table};
 use serde_json::Value;
@@ -50,6 +52,7 @@ impl Run<'_> {
             challenge: challenge.map_or(ExpectedChallenge::NotCompared, ExpectedChallenge::Exactly),
             anchors: self.anchors,
             revocations: self.revocations,
+            attest_keys: AttestKeys::Refuse,
         };
         verify(&Evidence::AndroidKey { chain: &chain }, &context)
             .map_err(|reject| vec![reject.code()])
@@ -66,6 +69,8 @@ impl Run<'_> {
             measurements: &Measurements::NONE,
             references,
             device_override: DeviceOverride::None,
+            revocation_list: ListAge::Missing,
+            sightings: Sightings::NotKept,
             now: self.at,
         };
         let verdict = appraise(&appraisal, policy);
@@ -84,6 +89,7 @@ fn hardware_policy() -> Policy {
         Check::AppRegistration,
         Check::AppVersion,
         Check::PatchAge,
+        Check::RevocationListAge,
     ] {
         policy.set_mode(check, Mode::Off);
     }
@@ -286,6 +292,7 @@ fn a_memory_of_authorities_changes_no_verdict() {
                 challenge: ExpectedChallenge::NotCompared,
                 anchors: &anchors,
                 revocations: &revocations,
+                attest_keys: AttestKeys::Refuse,
             };
             let plain = verify(&evidence, &context);
             let remembered = verify_with_memory(&evidence, &context, &memory);

@@ -15,9 +15,9 @@ mod mint;
 use std::collections::BTreeSet;
 
 use bonafide_evidence::android::{
-    AnchorKind, Anchors, AttestedKey, AuthorityMemory as _, ChallengeComparison, KeyFacts,
-    MAX_CERTIFICATE_BYTES, NoMemory, Origin, Provisioning, RecentAuthorities, RevocationList,
-    SecurityLevel, SerialNumber, Tolerance,
+    AnchorKind, Anchors, AttestKeys, AttestedKey, AuthorityMemory as _, ChallengeComparison,
+    KeyFacts, MAX_CERTIFICATE_BYTES, NoMemory, Origin, Provisioning, RecentAuthorities,
+    RevocationList, SecurityLevel, SerialNumber, Tolerance,
 };
 use bonafide_evidence::{
     Context, Evidence, ExpectedChallenge, Facts, Reject, UnixTime, rules, verify,
@@ -55,6 +55,7 @@ impl<'a> Question<'a> {
             challenge: self.challenge,
             anchors: &self.anchors,
             revocations: &self.revocations,
+            attest_keys: AttestKeys::Refuse,
         }
     }
 
@@ -574,6 +575,9 @@ fn every_rule_is_broken_by_some_test_here() {
         "certificate-revoked",
         "key-description-missing",
         "key-algorithm-unsupported",
+        // `attest_keys.rs`
+        "attest-key-mismatch",
+        "key-post-quantum",
     ];
     let covered: BTreeSet<&str> = chain.chain(bytes).chain(elsewhere).collect();
     let all: BTreeSet<&str> = rules::ANDROID_KEY.iter().map(|rule| rule.code).collect();

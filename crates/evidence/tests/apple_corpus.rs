@@ -15,15 +15,15 @@ mod corpus;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bonafide_evidence::android::{Anchors, RecentAuthorities, RevocationList};
+use bonafide_evidence::android::{Anchors, AttestKeys, ListAge, RecentAuthorities, RevocationList};
 use bonafide_evidence::apple::{
     AppAttest, Assertion, ExpectedKeyId, ExpectedPublicKey, Receipt, ReceiptFacts, receipt_of,
     verify_assertion, verify_receipt,
 };
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, EnvironmentPolicy, Evidence, ExpectedChallenge,
-    Facts, Measurements, Mode, Policy, Preset, ReferenceValue, Reject, Verdict, appraise,
-    appraise_release, verify, verify_with_memory,
+    Facts, Measurements, Mode, Policy, Preset, ReferenceValue, Reject, Sightings, Verdict,
+    appraise, appraise_release, verify, verify_with_memory,
 };
 use corpus::{Corpus, Record, Tally, code_table};
 use serde_json::json;
@@ -121,6 +121,7 @@ fn attestation(
         challenge: ExpectedChallenge::Exactly(&client_data_hash),
         anchors,
         revocations: &RevocationList::empty(),
+        attest_keys: AttestKeys::Refuse,
     };
     let fresh = verify(&evidence, &context);
     // What is remembered changes no outcome: the first time it may be kept, the second time it is used.
@@ -138,6 +139,8 @@ fn attestation(
             app_id: app_id.to_owned(),
         }],
         device_override: DeviceOverride::None,
+        revocation_list: ListAge::Missing,
+        sightings: Sightings::NotKept,
         now: context.now,
     };
     granted(appraise(&appraisal, &policy(record)))

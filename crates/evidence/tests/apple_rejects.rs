@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use bonafide_evidence::android::{Anchors, RevocationList};
+use bonafide_evidence::android::{Anchors, AttestKeys, RevocationList};
 use bonafide_evidence::apple::{
     AppAttest, AppAttestFacts, Assertion, AssertionFacts, Environment, ExpectedKeyId, Release,
     verify_assertion,
@@ -207,6 +207,7 @@ impl Blueprint {
             challenge: ExpectedChallenge::Exactly(CLIENT_DATA_HASH),
             anchors: &anchors,
             revocations: &RevocationList::empty(),
+            attest_keys: AttestKeys::Refuse,
         };
         let evidence = Evidence::AppAttest(AppAttest {
             object,

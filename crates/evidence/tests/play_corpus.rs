@@ -19,11 +19,11 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use bonafide_evidence::android::{Anchors, RevocationList};
+use bonafide_evidence::android::{Anchors, AttestKeys, ListAge, RevocationList};
 use bonafide_evidence::play::{Binding, Freshness, PlayIntegrity, PlayKeys, PlayToken};
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, Evidence, ExpectedChallenge, Facts, Measurements,
-    Mode, Policy, Preset, ReferenceValue, Sha256Digest, UnixTime, appraise, verify,
+    Mode, Policy, Preset, ReferenceValue, Sha256Digest, Sightings, UnixTime, appraise, verify,
 };
 use corpus::{Corpus, Record, Tally, code_table};
 use serde_json::Value;
@@ -137,6 +137,7 @@ fn outcome(record: &Record, token: &str, keys: &PlayKeys) -> Result<(), Vec<&'st
         challenge: ExpectedChallenge::NotCompared,
         anchors: &Anchors::none(),
         revocations: &RevocationList::empty(),
+        attest_keys: AttestKeys::Refuse,
     };
     let facts = verify(&evidence, &context).map_err(|reject| vec![reject.code()])?;
     let json = serde_json::to_string(&facts).unwrap();
@@ -152,6 +153,8 @@ fn outcome(record: &Record, token: &str, keys: &PlayKeys) -> Result<(), Vec<&'st
         measurements: &Measurements::NONE,
         references: &[reference],
         device_override: DeviceOverride::None,
+        revocation_list: ListAge::Missing,
+        sightings: Sightings::NotKept,
         now: context.now,
     };
     let verdict = appraise(&appraisal, &policy(asked));
@@ -216,6 +219,7 @@ fn a_decoded_verdict_is_the_same_evidence() {
         challenge: ExpectedChallenge::NotCompared,
         anchors: &Anchors::none(),
         revocations: &RevocationList::empty(),
+        attest_keys: AttestKeys::Refuse,
     };
     let facts = verify(&evidence(json), &context).unwrap();
     assert_eq!(facts.public_key().unwrap_err().code(), "no-key-attested");

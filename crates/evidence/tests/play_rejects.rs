@@ -18,7 +18,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bonafide_evidence::android::{Anchors, RevocationList};
+use bonafide_evidence::android::{Anchors, AttestKeys, RevocationList};
 use bonafide_evidence::play::{
     Binding, Freshness, PlayFacts, PlayIntegrity, PlayKeyError, PlayKeys, PlayToken,
 };
@@ -160,6 +160,7 @@ impl Blueprint {
             challenge: ExpectedChallenge::NotCompared,
             anchors: &Anchors::none(),
             revocations: &RevocationList::empty(),
+            attest_keys: AttestKeys::Refuse,
         };
         let Facts::PlayIntegrity(facts) = verify(&evidence, &context)? else {
             panic!("another kind")

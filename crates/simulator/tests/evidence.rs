@@ -2,10 +2,10 @@
 //! what is wrong when exactly one thing is wrong.
 #![expect(clippy::expect_used, reason = "a test may fail loudly")]
 
-use bonafide_evidence::android::{Anchors, RevocationList};
+use bonafide_evidence::android::{Anchors, AttestKeys, ListAge, RevocationList};
 use bonafide_evidence::{
     Appraisal, Context, DeviceOverride, Evidence, ExpectedChallenge, Facts, Measurements, Policy,
-    ReferenceValue, Reject, Sha256Digest, UnixTime, appraise, verify,
+    ReferenceValue, Reject, Sha256Digest, Sightings, UnixTime, appraise, verify,
 };
 use bonafide_simulator::apk::{Apk, SigningKey};
 use bonafide_simulator::{AppUid, Factory, KeyKind, Phone, PhoneBuilder, Provisioning};
@@ -46,6 +46,7 @@ impl World {
             challenge: ExpectedChallenge::Exactly(challenge),
             anchors: &anchors,
             revocations: &RevocationList::empty(),
+            attest_keys: AttestKeys::Refuse,
         };
         verify(&Evidence::AndroidKey { chain }, &context)
     }
@@ -65,6 +66,8 @@ impl World {
             measurements: &measurements(&phone.measure(app).expect("measures")),
             references: &[registered],
             device_override: DeviceOverride::None,
+            revocation_list: ListAge::Missing,
+            sightings: Sightings::NotKept,
             now: UnixTime(NOW),
         };
         let mut policy = Policy::default();

@@ -12,6 +12,8 @@ use crate::x509::{self, CertificateFault, IssuerKey, SignatureFault};
 
 /// `id-android-key-attestation`, the extension that holds the key description.
 const KEY_DESCRIPTION: Oid<'static> = oid!(1.3.6.1.4.1.11129.2.1.17);
+/// `ProvisioningInfo`, on attestation certificates of remote provisioning.
+const PROVISIONING_INFO: Oid<'static> = oid!(1.3.6.1.4.1.11129.2.1.30);
 
 pub(super) struct Certificate<'a> {
     pub(super) x509: x509::Certificate<'a>,
@@ -41,6 +43,10 @@ impl<'a> Certificate<'a> {
     /// extensions can be shown a certificate authority that seems to have none.
     pub(super) fn description(&self) -> Option<&'a [u8]> {
         self.x509.extension(&KEY_DESCRIPTION)
+    }
+
+    pub(super) fn provisioning_info(&self) -> Option<&'a [u8]> {
+        self.x509.extension(&PROVISIONING_INFO)
     }
 
     pub(super) fn is_self_issued(&self) -> bool {

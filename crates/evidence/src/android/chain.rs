@@ -10,12 +10,14 @@
 
 use std::sync::Arc;
 
+use super::attest_key;
 use super::certificate::Certificate;
 use super::key_description::UnverifiedKeyDescription;
 use super::proven::{Authority, AuthorityMemory, ProvenAuthorities, identity};
 use super::{
-    AnchorKind, Anchors, AttestedKey, ChallengeComparison, KeyFacts, MAX_CERTIFICATE_BYTES,
-    MAX_CERTIFICATES, MAX_CHAIN_BYTES, Provisioning, RevocationList, SecurityLevel,
+    AnchorKind, Anchors, AttestKeyFacts, AttestedKey, ChallengeComparison, KeyFacts,
+    MAX_CERTIFICATE_BYTES, MAX_CERTIFICATES, MAX_CHAIN_BYTES, Provisioning, RevocationList,
+    SecurityLevel,
 };
 use crate::anchors::software_root;
 use crate::{Context, ExpectedChallenge, Octets, Reject, Sha256Digest, UnixTime};
@@ -38,24 +40,27 @@ pub(crate) fn verify(
         .ok_or(Reject::RootNotTrusted)?
         .kind;
     proven.issued(&leaf)?;
-    let provisioning = shape(&proven.authorities)?;
-    let description = description_on_leaf_only(&leaf, &proven.authorities)?;
-    in_time(&proven.authorities, provisioning, context.now)?;
-    not_revoked(&proven.authorities, context.revocations)?;
+    // Attest keys of the app's are judged like leaves: by what they describe, not by dates or numbers.
+    let attest_keys = attest_key::count(&proven.authorities, context.attest_keys);
+    let (attest_keys, authorities) = proven
+        .authorities
+        .split_at_checked(attest_keys)
+        .ok_or(Reject::ChainTooShort)?;
+    let provisioning = shape(authorities)?;
+    let description = description_on_leaf_only(&leaf, authorities)?;
+    in_time(authorities, provisioning, context.now)?;
+    not_revoked(authorities, context.revocations)?;
     let description = UnverifiedKeyDescription::parse(description)?;
+    let attest_key = attest_key::facts(attest_keys, &description)?;
     let challenge = compare(&description.challenge, context.challenge)?;
     let authenticated = Authenticated {
         anchor,
         root: Sha256Digest::of(&proven.root),
         provisioning,
         challenge,
+        attest_key,
     };
-    Ok(facts(
-        &leaf,
-        &proven.authorities,
-        description,
-        &authenticated,
-    ))
+    Ok(facts(&leaf, authorities, description, authenticated))
 }
 
 /// Sizes first: nothing is parsed that is too large to be genuine.
@@ -169,10 +174,7 @@ fn description_on_leaf_only<'a>(
     leaf: &Certificate<'a>,
     authorities: &[Authority],
 ) -> Result<&'a [u8], Reject> {
-    if let Some(above_leaf) = authorities
-        .iter()
-        .rposition(|authority| authority.describes_key)
-    {
+    if let Some(above_leaf) = authorities.iter().rposition(Authority::describes_key) {
         let position = above_leaf.saturating_add(1);
         return Err(Reject::KeyDescriptionNotOnLeaf { position });
     }
@@ -197,6 +199,20 @@ fn in_time(
         }
     }
     Ok(())
+}
+
+fn valid_from(authorities: &[Authority]) -> UnixTime {
+    let begins = authorities.iter().map(|authority| authority.not_before);
+    begins.max().unwrap_or(UnixTime(i64::MIN))
+}
+
+/// Those of a factory have no end (see [`in_time`]).
+fn valid_until(authorities: &[Authority], provisioning: Provisioning) -> Option<UnixTime> {
+    let ends = authorities.iter().map(|authority| authority.not_after);
+    match provisioning {
+        Provisioning::Factory => None,
+        Provisioning::Remote => ends.min(),
+    }
 }
 
 /// Never the leaf: almost every leaf has the number 1. The subject's `serialNumber` names the key box
@@ -235,6 +251,7 @@ struct Authenticated {
     root: Sha256Digest,
     provisioning: Provisioning,
     challenge: ChallengeComparison,
+    attest_key: Option<AttestKeyFacts>,
 }
 
 /// Description and key of the *same* certificate, as one value: whoever takes the genuine
@@ -243,7 +260,7 @@ fn facts(
     leaf: &Certificate<'_>,
     authorities: &[Authority],
     description: UnverifiedKeyDescription,
-    authenticated: &Authenticated,
+    authenticated: Authenticated,
 ) -> KeyFacts {
     let [os_patch, vendor_patch, boot_patch] = description.patch_levels();
     let attestation = authorities.first();
@@ -257,6 +274,15 @@ fn facts(
             .iter()
             .map(|authority| authority.serial.clone())
             .collect(),
+        subject_serials: authorities
+            .iter()
+            .filter_map(|authority| authority.subject_serial.clone())
+            .collect(),
+        attestation_key: attestation.map_or(authenticated.root, |authority| authority.key),
+        valid_from: valid_from(authorities),
+        valid_until: valid_until(authorities, authenticated.provisioning),
+        certificates_issued: attestation.and_then(|authority| authority.certificates_issued),
+        attest_key: authenticated.attest_key,
         challenge: authenticated.challenge,
         attestation_version: description.attestation_version,
         keymint_version: description.keymint_version,
@@ -278,8 +304,17 @@ fn attested_key(leaf: &Certificate<'_>) -> AttestedKey {
         Some(point) => AttestedKey::P256 {
             point: Octets(point.to_vec()),
         },
-        None => AttestedKey::Other {
-            identifier: leaf.x509.key_algorithm(),
-        },
+        None => other_key(leaf.x509.key_algorithm()),
     }
+}
+
+/// FIPS 204's parameter sets, as RFC 9881 identifies them.
+fn other_key(identifier: String) -> AttestedKey {
+    let parameter_set = match identifier.as_str() {
+        "2.16.840.1.101.3.4.3.17" => 44,
+        "2.16.840.1.101.3.4.3.18" => 65,
+        "2.16.840.1.101.3.4.3.19" => 87,
+        _ => return AttestedKey::Other { identifier },
+    };
+    AttestedKey::MlDsa { parameter_set }
 }

@@ -8,6 +8,7 @@
 //! names the rule behind each code.
 
 mod application_id;
+mod attest_key;
 mod authorization_list;
 mod boot;
 mod certificate;
@@ -15,21 +16,25 @@ mod chain;
 mod key_description;
 mod patch_level;
 mod proven;
+mod provisioning_info;
 mod revocation;
+mod sightings;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::SerialNumber;
 pub use crate::anchors::{AnchorError, AnchorKind, Anchors};
 pub use application_id::{ApplicationId, Package};
+pub use attest_key::{AttestKeyFacts, AttestKeys};
 pub use boot::{BootState, Locked, RootOfTrust};
 pub(crate) use chain::verify;
 pub use key_description::UnverifiedKeyDescription;
 pub use patch_level::PatchLevel;
 pub use proven::{AuthorityMemory, NoMemory, ProvenAuthorities, RecentAuthorities};
-pub use revocation::{RevocationList, RevocationListError};
+pub use revocation::{ListAge, RevocationList, RevocationListError};
+pub use sightings::{AttestationKeySightings, Contradiction};
 
-use crate::{Octets, Reject, Sha256Digest};
+use crate::{Octets, Reject, Sha256Digest, UnixTime};
 
 /// Most certificates of a chain. The longest legitimate shape has five.
 pub const MAX_CERTIFICATES: usize = 8;
@@ -52,7 +57,7 @@ pub enum SecurityLevel {
 }
 
 /// How the attestation key came into the phone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Provisioning {
     /// Burnt in at the factory; shared by at least 100,000 phones, so one leak frees them all.
@@ -88,7 +93,12 @@ pub enum AttestedKey {
         /// Uncompressed point, 65 bytes.
         point: Octets,
     },
-    /// RSA, ML-DSA, another curve: real, and of no use to this service.
+    /// ML-DSA (FIPS 204), since Android 17: real, and of no use to this service yet.
+    MlDsa {
+        /// The parameter set: 44, 65 or 87.
+        parameter_set: u8,
+    },
+    /// RSA, another curve: real, and of no use to this service.
     Other {
         /// Object identifier of the algorithm.
         identifier: String,
@@ -100,8 +110,16 @@ impl AttestedKey {
     pub fn p256(&self) -> Result<&[u8], Reject> {
         match self {
             Self::P256 { point } => Ok(&point.0),
+            Self::MlDsa { .. } => Err(Reject::KeyPostQuantum),
             Self::Other { .. } => Err(Reject::KeyAlgorithmUnsupported),
         }
+    }
+}
+
+impl KeyFacts {
+    /// Every number by which a revocation list may name a certificate behind the key.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = &SerialNumber> {
+        self.serials.iter().chain(&self.subject_serials)
     }
 }
 
@@ -155,6 +173,25 @@ pub struct KeyFacts {
     /// Serial numbers from the attestation certificate up to the one under the root, so that an
     /// enrolment can be judged again when the revocation list changes.
     pub serials: Vec<SerialNumber>,
+    /// Numbers by which those certificates' subjects name themselves; lists have been seen to use them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subject_serials: Vec<SerialNumber>,
+    /// The key that the key store attests with: SHA-256 of its DER `SubjectPublicKeyInfo`. What else was
+    /// seen under it is [`AttestationKeySightings`].
+    pub attestation_key: Sha256Digest,
+    /// When the last of those certificates began to count. Judged by the clock of the enrolment, never by
+    /// today's: a chain is made once, with the key.
+    pub valid_from: UnixTime,
+    /// When the first of them stopped counting; absent for a factory's, which are good for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<UnixTime>,
+    /// How many certificates Google issued to this phone in the last 30 days, by Google's word; only with
+    /// remote provisioning, and not always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates_issued: Option<u64>,
+    /// The app's own attest key, where one stands between the key store and the leaf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attest_key: Option<AttestKeyFacts>,
     /// Whether the challenge was compared.
     pub challenge: ChallengeComparison,
     /// Version of the description's schema; information only.

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::certificate::Certificate;
-use super::{Provisioning, SecurityLevel, SerialNumber};
+use super::{Provisioning, SecurityLevel, SerialNumber, provisioning_info};
 use crate::x509::{COMMON_NAME, IssuerKey, ORGANIZATION, SERIAL_NUMBER, TITLE};
 use crate::{Reject, Sha256Digest, UnixTime};
 
@@ -45,7 +45,12 @@ pub(super) struct Authority {
     pub(super) subject_serial: Option<SerialNumber>,
     pub(super) not_before: UnixTime,
     pub(super) not_after: UnixTime,
-    pub(super) describes_key: bool,
+    /// Its key description, where it has one: no authority of the key store does.
+    description: Option<Vec<u8>>,
+    /// SHA-256 of its DER `SubjectPublicKeyInfo`.
+    pub(super) key: Sha256Digest,
+    /// What Google's servers issued to the phone lately.
+    pub(super) certificates_issued: Option<u64>,
     pub(super) level: SecurityLevel,
     /// What it would make of the chain as the one under the root.
     pub(super) provisioning: Option<Provisioning>,
@@ -61,10 +66,22 @@ impl Authority {
                 .find_map(|text| text.parse().ok()),
             not_before: certificate.x509.not_before(),
             not_after: certificate.x509.not_after(),
-            describes_key: certificate.description().is_some(),
+            description: certificate.description().map(<[u8]>::to_vec),
+            key: Sha256Digest::of(certificate.x509.spki()),
+            certificates_issued: certificate
+                .provisioning_info()
+                .and_then(provisioning_info::certificates_issued),
             level: level(certificate),
             provisioning: provisioning(certificate),
         }
+    }
+
+    pub(super) const fn describes_key(&self) -> bool {
+        self.description.is_some()
+    }
+
+    pub(super) fn description(&self) -> Option<&[u8]> {
+        self.description.as_deref()
     }
 }
 

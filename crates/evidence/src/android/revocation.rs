@@ -1,8 +1,8 @@
 //! Google's list of attestation certificates that no longer count.
 //!
 //! Decides how the list is read. It refuses entries it does not understand, because a list that is
-//! half read is a list of keys that leaked and still pass; and it refuses to know how old it is or
-//! where it came from, which is the caller's business.
+//! half read is a list of keys that leaked and still pass; and it refuses to know where it came from. How
+//! old it is, the caller says ([`ListAge`]), and the policy judges.
 //!
 //! Every listed number counts as revoked, `SUSPENDED` and future words included: Google lists a key
 //! because it must not be believed now. `expires` is ignored for the same reason.
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, Visitor};
 
 use super::SerialNumber;
+use crate::UnixTime;
 
 /// Largest list, bytes. Google's of January 2025 has 467 entries in about 40 KB.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
@@ -22,6 +23,15 @@ const MAX_BYTES: usize = 32 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationList {
     serials: BTreeSet<SerialNumber>,
+}
+
+/// How old the list is that evidence was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListAge {
+    /// Fetched, or confirmed to be still the newest, at this moment.
+    ConfirmedAt(UnixTime),
+    /// There is no list: nothing was compared.
+    Missing,
 }
 
 /// Bytes that are not a revocation list.

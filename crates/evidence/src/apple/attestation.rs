@@ -83,6 +83,8 @@ pub(crate) fn verify(
         app_id: evidence.app_id.to_owned(),
         anchor: anchor.kind,
         root: anchor.digest(),
+        valid_from: leaf.not_before().max(intermediate.not_before()),
+        valid_until: leaf.not_after().min(intermediate.not_after()),
         environment: environment(credential.aaguid)?,
         release: authenticator_data::release(behind)?,
     })

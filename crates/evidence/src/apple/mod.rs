@@ -21,7 +21,7 @@ pub use authenticator_data::Release;
 pub use receipt::{ExpectedPublicKey, Receipt, ReceiptFacts, ReceiptType, verify_receipt};
 
 use crate::anchors::AnchorKind;
-use crate::{Octets, Sha256Digest};
+use crate::{Octets, Sha256Digest, UnixTime};
 
 /// Largest attestation object, bytes. Real ones have 5.2 to 5.9 KB.
 pub const MAX_OBJECT_BYTES: usize = 16 * 1024;
@@ -65,6 +65,10 @@ pub struct AppAttestFacts {
     pub anchor: AnchorKind,
     /// SHA-256 of the DER public key that it ends at.
     pub root: Sha256Digest,
+    /// When the last of the certificates began to count. Judged by the clock of the enrolment, never by today's.
+    pub valid_from: UnixTime,
+    /// When the first of them stopped counting.
+    pub valid_until: UnixTime,
     /// For which world.
     pub environment: Environment,
     /// How the app was released, since iOS 27.

@@ -6,7 +6,7 @@
 use super::finding::Findings;
 use super::{Appraisal, Check, EnvironmentPolicy};
 use crate::ReferenceValue;
-use crate::apple::{AppAttestFacts, Environment, KeyIdComparison, Release};
+use crate::apple::{AppAttestFacts, Environment, KeyIdComparison, ReceiptFacts, Release};
 
 /// Index of the matching reference.
 pub(super) fn key(
@@ -85,6 +85,21 @@ pub(super) fn release(release: &Release, findings: &mut Findings<'_>) {
             Check::BundleVersion,
             "bundle-version-not-allowed",
             format!("bundle version {version:?}"),
+        );
+    }
+}
+
+/// The risk metric counts the keys that this phone attested for this app in the last 30 days: one phone that
+/// makes keys for many shows there, and nowhere else. Receipts of attestations state none.
+pub(super) fn risk(receipt: &ReceiptFacts, findings: &mut Findings<'_>) {
+    let most = findings.policy.max_risk_metric;
+    if let Some(metric) = receipt.risk_metric
+        && metric > most
+    {
+        findings.failed(
+            Check::RiskMetric,
+            "risk-metric-too-high",
+            format!("about {metric} keys attested on this phone lately, at most {most} allowed"),
         );
     }
 }

@@ -95,6 +95,16 @@ checks! {
     StrongBox                "strongbox"              Off     Off;
     /// The attestation key is the phone's own, not one burnt into 100,000 phones.
     Provisioning             "provisioning"           Off     Off;
+    /// Google issued no more certificates to the phone lately than the policy allows, where that is stated.
+    ProvisioningVolume       "provisioning-volume"    Off     Off;
+    /// The revocation list was confirmed lately enough to say nothing about it.
+    RevocationListStale      "revocation-list-stale"  Observe Observe;
+    /// There is a revocation list, and it is not too old to be believed.
+    RevocationListAge        "revocation-list-age"    Enforce Observe;
+    /// What was seen under the attestation key can be true of one phone, or one model.
+    AttestationKeyConsistent "attestation-key-consistent" Observe Observe;
+    /// A phone's own attestation key attested no more app keys than one phone makes.
+    AttestationKeyUse        "attestation-key-use"    Observe Off;
     /// The key was generated where it lives.
     KeyOrigin                "key-origin"             Enforce Enforce;
     /// The key cannot attest other keys.
@@ -127,6 +137,8 @@ checks! {
     ValidationCategoryStated "validation-category-stated" Off Off;
     /// App Attest: the bundle version is one that the policy allows, where that is stated.
     BundleVersion            "bundle-version"         Off     Off;
+    /// App Attest: the receipt's risk metric is not above the policy's.
+    RiskMetric               "risk-metric"            Off     Off;
     /// Play Integrity: Google recognises the app in a way that the policy names.
     PlayApp                  "play-app"               Enforce Enforce;
     /// Play Integrity: the device has the label that the policy names.

@@ -3,8 +3,8 @@
 //! Decides nothing: each check is appraised alone, by the same code that decides, so that the account
 //! cannot say anything else than the verdict does.
 
-use super::{Appraisal, Check, DeviceOverride, Finding, Mode, Policy, appraise};
-use crate::android::{ApplicationId, KeyFacts, PatchLevel, RootOfTrust};
+use super::{Appraisal, Check, DeviceOverride, Finding, Mode, Policy, Sightings, appraise};
+use crate::android::{ApplicationId, KeyFacts, ListAge, PatchLevel, RootOfTrust};
 use crate::apple::AppAttestFacts;
 use crate::play::PlayFacts;
 use crate::{Facts, Measured, Measurements, ReferenceValue};
@@ -79,6 +79,20 @@ fn hardware(
         ),
         Check::StrongBox => format!("lives in {:?}", facts.keymint_level),
         Check::Provisioning => format!("{:?}", facts.provisioning),
+        Check::ProvisioningVolume => {
+            facts
+                .certificates_issued
+                .map_or("not stated".into(), |issued| {
+                    format!(
+                        "{issued} certificates in 30 days; at most {}",
+                        policy.max_certificates_issued
+                    )
+                })
+        }
+        Check::RevocationListStale | Check::RevocationListAge => list_age(appraisal, policy),
+        Check::AttestationKeyConsistent | Check::AttestationKeyUse => {
+            seen(appraisal.sightings, policy)
+        }
         Check::KeyOrigin => facts
             .origin
             .map_or("not stated".into(), |origin| format!("{origin:?}")),
@@ -101,6 +115,26 @@ fn hardware(
         }
         _ => return None,
     })
+}
+
+fn list_age(appraisal: &Appraisal<'_>, policy: &Policy) -> String {
+    match appraisal.revocation_list {
+        ListAge::Missing => "no list".into(),
+        ListAge::ConfirmedAt(confirmed) => format!(
+            "list confirmed {confirmed}; noted after {} hours, not believed after {}",
+            policy.stale_revocation_list_hours, policy.max_revocation_list_age_hours
+        ),
+    }
+}
+
+fn seen(sightings: Sightings<'_>, policy: &Policy) -> String {
+    match sightings {
+        Sightings::NotKept => "no other evidence under this attestation key at hand".into(),
+        Sightings::Kept(seen) => format!(
+            "{} app keys since {}, boot keys {:?}; at most {} app keys where it is one phone's own",
+            seen.keys, seen.first_seen, seen.boot_keys, policy.max_keys_per_remote_attestation_key
+        ),
+    }
 }
 
 fn boot(root_of_trust: &RootOfTrust) -> String {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Check, DeviceOverride, Mode, Policy};
+use crate::Reject;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,6 +40,15 @@ pub struct Finding {
     pub severity: Severity,
     /// For the operator; may quote the evidence, so it goes to nobody else.
     pub detail: String,
+}
+
+/// A rule of authentication that does not hold any more: no policy and no override softens it.
+pub(super) fn broken(reject: &Reject) -> Finding {
+    Finding {
+        code: reject.code(),
+        severity: Severity::Enforced,
+        detail: reject.to_string(),
+    }
 }
 
 /// Collects findings under a policy.

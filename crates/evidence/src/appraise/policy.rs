@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Check, Mode};
 use crate::Octets;
+use crate::android::AttestKeys;
 
 /// Whether a refused app learns the codes of its findings (W-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -125,6 +126,19 @@ pub struct Policy {
     /// `boot-state`: boot keys, in hexadecimal, of systems that owners may install instead of the
     /// maker's (`GrapheneOS` publishes its). The bootloader must be locked again.
     pub accepted_boot_keys: BTreeSet<Octets>,
+    /// Whether chains with an app's own attest key are believed. Not a check: by default they are refused as
+    /// not authentic, in every preset.
+    pub attest_keys: AttestKeys,
+    /// `revocation-list-stale`: from this age on, the revocation list is noted.
+    pub stale_revocation_list_hours: u32,
+    /// `revocation-list-age`: from this age on, the revocation list is not believed.
+    pub max_revocation_list_age_hours: u32,
+    /// `attestation-key-use`: app keys that one phone's attestation key may attest.
+    pub max_keys_per_remote_attestation_key: u32,
+    /// `provisioning-volume`: certificates that Google may have issued to a phone in 30 days.
+    pub max_certificates_issued: u32,
+    /// `risk-metric`: keys that a phone may have attested for the app in 30 days, by Apple's count.
+    pub max_risk_metric: u32,
     /// `environment`: for which of Apple's worlds a key may have been attested.
     pub app_attest_environment: EnvironmentPolicy,
     /// `validation-category`: how an iOS app may have been released (2 TestFlight, 4 App Store).
@@ -174,6 +188,12 @@ impl Policy {
             min_version_code: 0,
             max_patch_age_months: 12,
             accepted_boot_keys: BTreeSet::new(),
+            attest_keys: AttestKeys::Refuse,
+            stale_revocation_list_hours: 48,
+            max_revocation_list_age_hours: 168,
+            max_keys_per_remote_attestation_key: 20,
+            max_certificates_issued: 1000,
+            max_risk_metric: 10,
             app_attest_environment: EnvironmentPolicy::Production,
             allowed_validation_categories: BTreeSet::from([2, 4]),
             allowed_bundle_versions: BTreeSet::new(),
@@ -208,18 +228,28 @@ impl Policy {
             "min-version-code" => {
                 self.min_version_code = value.parse().map_err(|_| bad("a number"))?;
             }
-            "max-patch-age-months" => {
-                self.max_patch_age_months = value.parse().map_err(|_| bad("a number of months"))?;
-            }
             "accepted-boot-keys" => {
                 let keys: Result<_, _> = listed(value).map(str::parse).collect();
                 self.accepted_boot_keys = keys.map_err(|_| bad("hexadecimal keys with commas"))?;
+            }
+            "attest-keys" => {
+                self.attest_keys = match value {
+                    "refuse" => AttestKeys::Refuse,
+                    "accept" => AttestKeys::Accept,
+                    _ => return Err(bad("refuse or accept")),
+                };
             }
             "app-attest-environment" => {
                 let mut all = EnvironmentPolicy::ALL.into_iter();
                 self.app_attest_environment = all
                     .find(|environment| environment.as_str() == value)
                     .ok_or(bad("production, development or any"))?;
+            }
+            key if self.limit(key).is_some() => {
+                let number = value.parse().map_err(|_| bad("a number"))?;
+                if let Some(limit) = self.limit(key) {
+                    *limit = number;
+                }
             }
             "allowed-validation-categories" => {
                 let numbers: Result<_, _> = listed(value).map(str::parse).collect();
@@ -244,6 +274,19 @@ impl Policy {
         Ok(())
     }
 
+    /// The greatest values, by their keys.
+    fn limit(&mut self, key: &str) -> Option<&mut u32> {
+        Some(match key {
+            "max-patch-age-months" => &mut self.max_patch_age_months,
+            "stale-revocation-list-hours" => &mut self.stale_revocation_list_hours,
+            "max-revocation-list-age-hours" => &mut self.max_revocation_list_age_hours,
+            "max-keys-per-remote-attestation-key" => &mut self.max_keys_per_remote_attestation_key,
+            "max-certificates-issued" => &mut self.max_certificates_issued,
+            "max-risk-metric" => &mut self.max_risk_metric,
+            _ => return None,
+        })
+    }
+
     /// Every key with its value, as `set` takes them.
     pub fn entries(&self) -> Vec<(&'static str, String)> {
         let reasons = match self.rejection_reasons {
@@ -261,6 +304,24 @@ impl Policy {
                 self.max_patch_age_months.to_string(),
             ),
             ("accepted-boot-keys", joined(&self.accepted_boot_keys)),
+            ("attest-keys", self.attest_keys.as_str().to_owned()),
+            (
+                "stale-revocation-list-hours",
+                self.stale_revocation_list_hours.to_string(),
+            ),
+            (
+                "max-revocation-list-age-hours",
+                self.max_revocation_list_age_hours.to_string(),
+            ),
+            (
+                "max-keys-per-remote-attestation-key",
+                self.max_keys_per_remote_attestation_key.to_string(),
+            ),
+            (
+                "max-certificates-issued",
+                self.max_certificates_issued.to_string(),
+            ),
+            ("max-risk-metric", self.max_risk_metric.to_string()),
             (
                 "app-attest-environment",
                 self.app_attest_environment.as_str().to_owned(),

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+mod again;
+mod sightings;
+
 use super::*;
 use crate::android::{
-    AnchorKind, ApplicationId, AttestedKey, BootState, ChallengeComparison, KeyFacts, Locked,
-    Origin, Package, PatchLevel, Provisioning, RootOfTrust, SecurityLevel, Tolerance,
+    AnchorKind, ApplicationId, AttestedKey, BootState, ChallengeComparison, KeyFacts, ListAge,
+    Locked, Origin, Package, PatchLevel, Provisioning, RootOfTrust, SecurityLevel, Tolerance,
 };
 use crate::apple::{AppAttestFacts, Environment, KeyIdComparison};
 use crate::play::{PlayApplication, PlayFacts, VerdictOrigin};
@@ -23,6 +26,8 @@ struct Case {
     measurements: Measurements,
     references: Vec<ReferenceValue>,
     device_override: DeviceOverride,
+    revocation_list: ListAge,
+    sightings: AttestationKeySightings,
     policy: Policy,
 }
 
@@ -44,6 +49,8 @@ impl Case {
             },
             references: vec![build(7, FILE)],
             device_override: DeviceOverride::None,
+            revocation_list: ListAge::ConfirmedAt(NOW),
+            sightings: AttestationKeySightings::after(None, &good_facts(), NOW),
             policy: all(Mode::Enforce),
         }
     }
@@ -55,6 +62,8 @@ impl Case {
             measurements: &self.measurements,
             references: &self.references,
             device_override: self.device_override,
+            revocation_list: self.revocation_list,
+            sightings: Sightings::Kept(&self.sightings),
             now: NOW,
         };
         appraise(&appraisal, &self.policy)
@@ -87,6 +96,12 @@ fn good_facts() -> KeyFacts {
         provisioning: Provisioning::Remote,
         chain_level: SecurityLevel::StrongBox,
         serials: vec!["abc".parse().unwrap()],
+        subject_serials: vec!["a1b2".parse().unwrap()],
+        attestation_key: Sha256Digest([6; 32]),
+        valid_from: NOW.plus_seconds(-30 * 86_400),
+        valid_until: Some(NOW.plus_seconds(7 * 86_400)),
+        certificates_issued: Some(12),
+        attest_key: None,
         challenge: ChallengeComparison::Equal,
         attestation_version: 300,
         keymint_version: 300,
@@ -135,6 +150,28 @@ fn all(mode: Mode) -> Policy {
 type Breakage = (Check, &'static str, fn(&mut Case));
 
 const BREAKAGES: &[Breakage] = &[
+    (Check::ProvisioningVolume, "provisioning-volume-high", |c| {
+        c.facts.certificates_issued = Some(1001);
+    }),
+    (Check::RevocationListStale, "revocation-list-stale", |c| {
+        c.revocation_list = ListAge::ConfirmedAt(NOW.plus_seconds(-48 * 3600));
+    }),
+    (Check::RevocationListAge, "revocation-list-too-old", |c| {
+        c.revocation_list = ListAge::ConfirmedAt(NOW.plus_seconds(-168 * 3600));
+    }),
+    (Check::RevocationListAge, "revocation-list-missing", |c| {
+        c.revocation_list = ListAge::Missing;
+    }),
+    (
+        Check::AttestationKeyConsistent,
+        "attestation-key-contradicted",
+        |c| {
+            c.sightings.boot_keys.insert(Octets(vec![6; 32]));
+        },
+    ),
+    (Check::AttestationKeyUse, "attestation-key-overused", |c| {
+        c.sightings.keys = 21;
+    }),
     (Check::Development, "development-evidence", |c| {
         c.facts.anchor = AnchorKind::Development;
     }),
@@ -324,6 +361,7 @@ fn levels_below_hardware_break_their_check_whatever_the_chain_says() {
 fn every_check_has_a_breakage() {
     let mut covered: BTreeSet<Check> = BREAKAGES.iter().map(|(check, ..)| *check).collect();
     covered.insert(Check::SecurityLevel); // above: it cannot break alone
+    covered.insert(Check::RiskMetric); // of receipts, which are no facts of an enrolment
     covered.extend(APPLE_BREAKAGES.iter().map(|(check, ..)| *check));
     covered.extend(PLAY_BREAKAGES.iter().map(|(check, ..)| *check));
     assert_eq!(covered, Check::ALL.iter().copied().collect());
@@ -505,6 +543,8 @@ fn good_apple_facts() -> AppAttestFacts {
         app_id: "TEAM123456.com.example.books".to_owned(),
         anchor: AnchorKind::Apple,
         root: Sha256Digest([7; 32]),
+        valid_from: NOW.plus_seconds(-86_400),
+        valid_until: NOW.plus_seconds(86_400),
         environment: Environment::Production,
         release: Release {
             validation_category: Some(4),
@@ -526,6 +566,8 @@ fn apple_codes(facts: AppAttestFacts, policy: &Policy) -> Vec<(&'static str, Sev
             },
         ],
         device_override: DeviceOverride::None,
+        revocation_list: ListAge::ConfirmedAt(NOW),
+        sightings: Sightings::NotKept,
         now: NOW,
     };
     let verdict = appraise(&appraisal, policy);
@@ -599,6 +641,8 @@ fn the_account_agrees_with_the_verdict() {
             measurements: &case.measurements,
             references: &case.references,
             device_override: DeviceOverride::AlwaysPass,
+            revocation_list: case.revocation_list,
+            sightings: Sightings::Kept(&case.sightings),
             now: NOW,
         };
         for explanation in explain(&appraisal, &case.policy) {
@@ -719,6 +763,8 @@ fn play_codes(facts: PlayFacts, policy: &Policy) -> Vec<(&'static str, Severity)
         measurements: &good.measurements,
         references: &good.references,
         device_override: DeviceOverride::None,
+        revocation_list: ListAge::ConfirmedAt(NOW),
+        sightings: Sightings::NotKept,
         now: NOW,
     };
     let verdict = appraise(&appraisal, policy);

@@ -64,7 +64,13 @@ where
         service.record(account.id, view);
         return Ok(Attestation::Refused(Box::new(refused)));
     }
-    let judged = judge::judge(&account, who.0, who.1, &measurements, now);
+    let judged = judge::judge(
+        &account,
+        who.0,
+        who.1,
+        &measurements,
+        (now, service.revocation_list_age()),
+    );
     let mark = findings_mark(judged.verdict.findings());
     // Every refusal is recorded, an allow only when its findings differ from those recorded last.
     let recorded = if judged.verdict.decision() == bonafide_evidence::Decision::Deny

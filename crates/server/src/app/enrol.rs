@@ -76,6 +76,7 @@ pub async fn enrol(
         challenge: ExpectedChallenge::Exactly(payload.challenge.as_slice()),
         anchors: account.anchors(),
         revocations: &service.revocations(),
+        attest_keys: account.config.policy.policy.attest_keys,
     };
     let facts = verify_with_memory(&evidence, &context, service.authorities()).map_err(reject)?;
     if facts.public_key().map_err(reject)? != point.as_slice() {
@@ -125,7 +126,13 @@ impl Candidate<'_> {
             let (refused, view) = judge::revoked(&account, Asked::Enrolment, who, now)?;
             return self.refuse(service, refused, view, None).await;
         }
-        let judged = judge::judge(&account, &self.device, &self.facts, measurements, now);
+        let judged = judge::judge(
+            &account,
+            &self.device,
+            &self.facts,
+            measurements,
+            (now, service.revocation_list_age()),
+        );
         let view = judge::record(&account, Asked::Enrolment, &judged, who, now)?;
         let Judged { verdict, app } = judged;
         let mark = findings_mark(verdict.findings());

@@ -1,8 +1,9 @@
 //! From facts and measurements to a verdict under the account's policy, with its record for the operator.
 
+use bonafide_evidence::android::ListAge;
 use bonafide_evidence::{
     Appraisal, Decision, Facts, Finding, Measured, Measurements, RejectionReasons, Sha256Digest,
-    UnixTime, Verdict, appraise,
+    Sightings, UnixTime, Verdict, appraise,
 };
 use bonafide_wire::admin::{FindingView, VerdictView};
 use bonafide_wire::device;
@@ -61,7 +62,7 @@ pub fn judge(
     device: &DeviceId,
     facts: &Facts,
     measurements: &Measurements,
-    now: i64,
+    (now, revocation_list): (i64, ListAge),
 ) -> Judged {
     let references = account.references(facts, now);
     let appraisal = Appraisal {
@@ -69,6 +70,8 @@ pub fn judge(
         measurements,
         references: references.values(),
         device_override: account.device_override(device, now),
+        revocation_list,
+        sightings: Sightings::NotKept,
         now: UnixTime(now),
     };
     let verdict = appraise(&appraisal, &account.config.policy.policy);

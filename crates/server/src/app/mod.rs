@@ -25,9 +25,11 @@ pub mod token_check;
 pub mod upkeep;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
-use bonafide_evidence::android::{RecentAuthorities, RevocationList};
+use bonafide_evidence::UnixTime;
+use bonafide_evidence::android::{ListAge, RecentAuthorities, RevocationList};
 use bonafide_wire::ids::AccountId;
 
 pub use error::AppError;
@@ -68,10 +70,14 @@ pub struct Service {
     recorder: recorder::Recorder,
     store_health: store_health::StoreHealth,
     revocations: ArcSwap<RevocationList>,
+    /// When that list was known to be the newest, seconds since 1970; [`NO_LIST`] where there is none.
+    revocations_confirmed: AtomicI64,
     /// Upper chains that were proven lately; their trust is asked anew each time.
     authorities: RecentAuthorities,
 }
 
+/// No list was loaded.
+const NO_LIST: i64 = i64::MIN;
 /// Phones of one model share their upper chain; there are some thousands of models.
 const REMEMBERED_AUTHORITIES: usize = 4096;
 
@@ -98,6 +104,7 @@ impl Service {
             recorder: recorder::Recorder::default(),
             store_health: store_health::StoreHealth::default(),
             revocations: ArcSwap::from_pointee(RevocationList::empty()),
+            revocations_confirmed: AtomicI64::new(NO_LIST),
             authorities: RecentAuthorities::with_capacity(REMEMBERED_AUTHORITIES),
         }))
     }
@@ -147,6 +154,14 @@ impl Service {
         self.revocations.load_full()
     }
 
+    /// How old that list is.
+    pub fn revocation_list_age(&self) -> ListAge {
+        match self.revocations_confirmed.load(Ordering::Relaxed) {
+            NO_LIST => ListAge::Missing,
+            confirmed => ListAge::ConfirmedAt(UnixTime(confirmed)),
+        }
+    }
+
     /// Upper chains of evidence that need not be proven again.
     pub fn authorities(&self) -> &RecentAuthorities {
         &self.authorities
@@ -155,5 +170,7 @@ impl Service {
     /// A newer revocation list.
     pub fn replace_revocations(&self, list: RevocationList) {
         self.revocations.store(Arc::new(list));
+        self.revocations_confirmed
+            .store(self.now(), Ordering::Relaxed);
     }
 }

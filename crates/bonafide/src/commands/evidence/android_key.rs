@@ -5,11 +5,11 @@
 
 use std::path::PathBuf;
 
-use bonafide_evidence::android::{Anchors, ApplicationId, RevocationList};
+use bonafide_evidence::android::{Anchors, ApplicationId, ListAge, RevocationList};
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, Evidence, ExpectedChallenge, Facts, Finding,
-    Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, Sha256Digest, appraise,
-    rules, verify,
+    Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, Sha256Digest, Sightings,
+    appraise, rules, verify,
 };
 
 use super::report::{self, Report, Step, not_compared};
@@ -60,6 +60,7 @@ pub(super) fn judge(args: &Args) -> Result<Report, Failure> {
         }),
         anchors: &anchors,
         revocations: &revocations,
+        attest_keys: policy.attest_keys,
     };
     match verify(&Evidence::AndroidKey { chain: &chain }, &context) {
         Err(reject) => {
@@ -88,6 +89,9 @@ impl Args {
         };
         if self.challenge.is_none() && policy.mode(Check::Challenge) == Mode::Enforce {
             policy.set_mode(Check::Challenge, Mode::Observe);
+        }
+        if self.shared.revocations.is_none() {
+            policy.set_mode(Check::RevocationListAge, Mode::Off);
         }
         if self.package.is_none() && self.signers.is_empty() {
             policy.set_mode(Check::AppId, Mode::Off);
@@ -119,6 +123,9 @@ impl Args {
             measurements: &Measurements::NONE,
             references: &references,
             device_override: DeviceOverride::None,
+            // Whoever hands a list in answers for its age.
+            revocation_list: ListAge::ConfirmedAt(self.shared.at()),
+            sightings: Sightings::NotKept,
             now: self.shared.at(),
         };
         let shown = serde_json::to_value(facts)
@@ -139,7 +146,7 @@ impl Args {
         if !self.shared.explain {
             return Vec::new();
         }
-        let mut left_out = vec!["key-algorithm-unsupported"];
+        let mut left_out = vec!["key-post-quantum", "key-algorithm-unsupported"];
         if self.challenge.is_none() {
             left_out.push("challenge-mismatch");
         }

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use bonafide_evidence::android::{Anchors, RevocationList};
+use bonafide_evidence::android::{Anchors, AttestKeys, ListAge, RevocationList};
 use bonafide_evidence::apple::{
     AppAttest, Assertion, ExpectedKeyId, ExpectedPublicKey, Receipt, verify_assertion,
     verify_receipt,
@@ -12,8 +12,8 @@ use bonafide_evidence::apple::{
 use bonafide_evidence::rules::{self, Rule};
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, EnvironmentPolicy, Evidence, ExpectedChallenge,
-    Finding, Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, appraise,
-    appraise_release, verify,
+    Finding, Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, Sightings,
+    appraise, appraise_release, verify,
 };
 use clap::ValueEnum;
 use serde::Serialize;
@@ -204,6 +204,7 @@ pub(super) fn attestation(args: &AttestationArgs) -> Result<Report, Failure> {
         challenge: ExpectedChallenge::Exactly(&args.client_data_hash.0),
         anchors: &anchors,
         revocations: &RevocationList::empty(),
+        attest_keys: AttestKeys::Refuse,
     };
     let left: &[&str] = if key_id.is_none() {
         &["key-id-mismatch"]
@@ -226,6 +227,8 @@ pub(super) fn attestation(args: &AttestationArgs) -> Result<Report, Failure> {
             app_id: args.app_id.clone(),
         }],
         device_override: DeviceOverride::None,
+        revocation_list: ListAge::Missing,
+        sightings: Sightings::NotKept,
         now: args.shared.at(),
     };
     let mut steps = account(&args.shared, rules::APP_ATTEST, Ok(()), left);

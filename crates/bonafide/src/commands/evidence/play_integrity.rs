@@ -4,11 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-use bonafide_evidence::android::{Anchors, RevocationList};
+use bonafide_evidence::android::{Anchors, AttestKeys, ListAge, RevocationList};
 use bonafide_evidence::play::{Binding, Freshness, PlayIntegrity, PlayKeys, PlayToken};
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, Evidence, ExpectedChallenge, Finding, Measurements,
-    Mode, Octets, Policy, Preset, ReferenceValue, Sha256Digest, appraise, rules, verify,
+    Mode, Octets, Policy, Preset, ReferenceValue, Sha256Digest, Sightings, appraise, rules, verify,
 };
 use serde::Deserialize;
 
@@ -97,17 +97,13 @@ pub(super) fn judge(args: &Args) -> Result<Report, Failure> {
         challenge: ExpectedChallenge::NotCompared,
         anchors: &Anchors::none(),
         revocations: &RevocationList::empty(),
+        attest_keys: AttestKeys::Refuse,
     };
     let outcome = verify(&evidence, &context);
     let mut steps = Vec::new();
     if args.shared.explain {
-        let unbound = args.binding() == Binding::NotCompared;
-        let left: &[&str] = if unbound {
-            &["request-binding-mismatch"]
-        } else {
-            &[]
-        };
-        steps = report::rules(rules::PLAY_INTEGRITY, outcome.as_ref().map(|_| ()), left);
+        let held = outcome.as_ref().map(|_| ());
+        steps = report::rules(rules::PLAY_INTEGRITY, held, args.left_out());
     }
     let facts = match outcome {
         Ok(facts) => facts,
@@ -126,6 +122,8 @@ pub(super) fn judge(args: &Args) -> Result<Report, Failure> {
         measurements: &Measurements::NONE,
         references: &[reference],
         device_override: DeviceOverride::None,
+        revocation_list: ListAge::Missing,
+        sightings: Sightings::NotKept,
         now: args.shared.at(),
     };
     if args.shared.explain {
@@ -145,6 +143,14 @@ impl Args {
             (Some(nonce), _) => Binding::Nonce(nonce),
             (None, Some(hash)) => Binding::RequestHash(hash),
             (None, None) => Binding::NotCompared,
+        }
+    }
+
+    /// Rules that nobody asked for.
+    fn left_out(&self) -> &'static [&'static str] {
+        match self.binding() {
+            Binding::NotCompared => &["request-binding-mismatch"],
+            _ => &[],
         }
     }
 
