@@ -99,7 +99,9 @@ fn exit_of(code: ProblemCode) -> Exit {
         ProblemCode::NotFound | ProblemCode::UnknownAccount => Exit::NotFound,
         ProblemCode::Unauthenticated | ProblemCode::Forbidden => Exit::Auth,
         ProblemCode::Conflict | ProblemCode::PreconditionFailed => Exit::Conflict,
-        ProblemCode::StoreUnavailable | ProblemCode::Unavailable => Exit::Unreachable,
+        ProblemCode::StoreUnavailable | ProblemCode::Unavailable | ProblemCode::AccountDamaged => {
+            Exit::Unreachable
+        }
         ProblemCode::MalformedRequest
         | ProblemCode::ValidationFailed
         | ProblemCode::PayloadTooLarge

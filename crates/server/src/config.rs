@@ -23,6 +23,8 @@ pub struct Configuration {
     pub accounts: BTreeMap<AccountId, AccountConfig>,
     /// Management credentials.
     pub credentials: BTreeMap<CredentialId, Credential>,
+    /// What is stored and cannot be used, by account (empty: of the service itself), with the first fault.
+    pub damaged: BTreeMap<String, String>,
 }
 
 /// One tenant.
@@ -42,6 +44,8 @@ pub struct AccountConfig {
     pub apis: BTreeMap<Host, Api>,
     /// Runtime secrets, sealed.
     pub secrets: BTreeMap<SecretName, RuntimeSecret>,
+    /// Secrets that were removed.
+    pub retired_secrets: BTreeMap<SecretName, RetiredSecret>,
     /// Device overrides; expired ones may still be here.
     pub overrides: BTreeMap<DeviceId, DeviceOverride>,
     /// Devices that an operator revoked, with the time.
@@ -167,6 +171,17 @@ pub struct RuntimeSecret {
     pub updated_at: i64,
 }
 
+fn admin() -> Role {
+    Role::Admin
+}
+
+/// A secret that was removed: one made again under its name goes on counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredSecret {
+    /// Its last version.
+    pub version: u64,
+}
+
 /// A device override.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeviceOverride {
@@ -176,6 +191,9 @@ pub struct DeviceOverride {
     pub reason: String,
     /// Who set it.
     pub owner: String,
+    /// In which role; where an earlier version did not write it down, the widest.
+    #[serde(default = "admin")]
+    pub owner_role: Role,
     /// Seconds since 1970.
     pub created_at: i64,
     /// It ends by itself.

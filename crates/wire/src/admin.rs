@@ -552,7 +552,7 @@ dto! {
     }
 }
 dto! {
-    /// `PUT …/overrides/{device}`; the device may be `latest`, the one refused last.
+    /// `PUT …/overrides/{device}`; in place of the device a support id, or `latest`: the only one refused lately.
     PutOverride {
         /// What it does.
         kind: OverrideKind,
@@ -575,6 +575,23 @@ dto! {
         revoked: bool,
         /// Seconds since 1970.
         enrolled_at: i64,
+    }
+}
+dto! {
+    /// A device that policy refused lately, with its newest verdict.
+    RefusedDevice {
+        /// Its id.
+        device_id: DeviceId,
+        /// What its user was told.
+        support_id: SupportId,
+        /// Seconds since 1970.
+        at: i64,
+        /// `enrolment` or `attestation`.
+        request: String,
+        /// Of which app, where the package belongs to one.
+        app: Option<AppId>,
+        /// Codes of the findings that refused it.
+        findings: Vec<String>,
     }
 }
 dto! {

@@ -52,6 +52,8 @@ problem_codes! {
     MethodNotAllowed = "method-not-allowed", 405, "Method not allowed";
     /// No such account.
     UnknownAccount = "unknown-account", 404, "No such account";
+    /// The account is there, but what is stored of it cannot be used.
+    AccountDamaged = "account-damaged", 503, "The stored account is damaged";
     /// The challenge was not made by this service for this account and purpose.
     ChallengeInvalid = "challenge-invalid", 400, "The challenge is not one of ours";
     /// The challenge has outlived its two minutes.

@@ -129,39 +129,62 @@ pub fn seal(
     aad: &[u8],
     plaintext: Zeroizing<Vec<u8>>,
 ) -> Result<Sealed, SealError> {
-    let ephemeral = PrivateKey::generate(suite.curve()).map_err(|_| SealError::Library)?;
-    seal_with(
-        &OpeningKey::new(suite, ephemeral)?,
-        recipient,
-        info,
-        aad,
-        plaintext,
-    )
+    Sealer::agree(suite, recipient, info)?.seal(aad, plaintext)
 }
 
-fn seal_with(
-    ephemeral: &OpeningKey,
-    recipient: &[u8],
-    info: &[u8],
-    aad: &[u8],
-    mut plaintext: Zeroizing<Vec<u8>>,
-) -> Result<Sealed, SealError> {
-    let suite = ephemeral.suite;
-    let shared = agree(suite, &ephemeral.private, recipient, |dh| {
-        shared_secret(suite, dh, &ephemeral.public, recipient)
-    })?;
-    let (key, nonce) = key_schedule(suite, &shared, info)?;
-    let tag = key
-        .seal_in_place_separate_tag(nonce, Aad::from(aad), &mut plaintext)
-        .map_err(|_| SealError::Library)?;
-    // From here on the buffer holds ciphertext, so it may leave its wiping wrapper.
-    let mut ciphertext = core::mem::take(&mut *plaintext);
-    ciphertext.extend_from_slice(tag.as_ref());
-    Ok(Sealed {
-        suite,
-        enc: Base64Url(ephemeral.public.clone()),
-        ciphertext: Base64Url(ciphertext),
-    })
+/// A key agreed with a recipient, for one message. Whether the recipient's key is any good shows when this is made,
+/// so make it before anything happens that the message shall tell of.
+pub struct Sealer {
+    suite: Suite,
+    enc: Vec<u8>,
+    key: LessSafeKey,
+    nonce: Nonce,
+}
+
+impl core::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Sealer")
+            .field("suite", &self.suite)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sealer {
+    /// Agrees with the recipient by a fresh key (RFC 9180 §5.1.1, `SetupBaseS`).
+    pub fn agree(suite: Suite, recipient: &[u8], info: &[u8]) -> Result<Self, SealError> {
+        let ephemeral = PrivateKey::generate(suite.curve()).map_err(|_| SealError::Library)?;
+        Self::with(OpeningKey::new(suite, ephemeral)?, recipient, info)
+    }
+
+    fn with(ephemeral: OpeningKey, recipient: &[u8], info: &[u8]) -> Result<Self, SealError> {
+        let suite = ephemeral.suite;
+        let shared = agree(suite, &ephemeral.private, recipient, |dh| {
+            shared_secret(suite, dh, &ephemeral.public, recipient)
+        })?;
+        let (key, nonce) = key_schedule(suite, &shared, info)?;
+        Ok(Self {
+            suite,
+            enc: ephemeral.public,
+            key,
+            nonce,
+        })
+    }
+
+    /// Seals the one message.
+    pub fn seal(self, aad: &[u8], mut plaintext: Zeroizing<Vec<u8>>) -> Result<Sealed, SealError> {
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(self.nonce, Aad::from(aad), &mut plaintext)
+            .map_err(|_| SealError::Library)?;
+        // From here on the buffer holds ciphertext, so it may leave its wiping wrapper.
+        let mut ciphertext = core::mem::take(&mut *plaintext);
+        ciphertext.extend_from_slice(tag.as_ref());
+        Ok(Sealed {
+            suite: self.suite,
+            enc: Base64Url(self.enc),
+            ciphertext: Base64Url(ciphertext),
+        })
+    }
 }
 
 impl Suite {
@@ -321,14 +344,10 @@ mod tests {
     fn agrees_with_rfc_9180() {
         for vector in VECTORS {
             let recipient = opening_key(vector.suite, vector.recipient);
-            let sealed = seal_with(
-                &opening_key(vector.suite, vector.ephemeral),
-                recipient.public_key(),
-                &unhex(INFO),
-                &unhex(AAD),
-                Zeroizing::new(unhex(PLAINTEXT)),
-            )
-            .unwrap();
+            let ephemeral = opening_key(vector.suite, vector.ephemeral);
+            let sealer = Sealer::with(ephemeral, recipient.public_key(), &unhex(INFO)).unwrap();
+            let plaintext = Zeroizing::new(unhex(PLAINTEXT));
+            let sealed = sealer.seal(&unhex(AAD), plaintext).unwrap();
             assert_eq!(sealed.enc.0, unhex(vector.enc));
             assert_eq!(hex::encode(&sealed.ciphertext.0), vector.ciphertext);
             let opened = recipient.open(&sealed, &unhex(INFO), &unhex(AAD)).unwrap();

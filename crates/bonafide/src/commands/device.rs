@@ -1,12 +1,14 @@
 //! `bonafide device`: enrolled instances, overrides of their verdicts, revocation.
 
-use bonafide_wire::admin::{DeviceView, OverrideKind, OverrideView, PutOverride, Role};
-use bonafide_wire::ids::DeviceId;
+use bonafide_wire::admin::{
+    DeviceView, OverrideKind, OverrideView, Page, PutOverride, RefusedDevice, Role,
+};
+use bonafide_wire::ids::{AppId, DeviceId, SupportId};
 use clap::Subcommand;
 use serde::Serialize;
 
 use crate::ask::Consent;
-use crate::client::Route;
+use crate::client::{Client, Route};
 use crate::context::Context;
 use crate::error::{Exit, Failure};
 use crate::listing::Window;
@@ -21,8 +23,12 @@ pub(crate) enum Verb {
     #[command(
         long_about = "Overrides the verdict of one device: `--always-pass` lets policy findings pass (evidence that \
             does not authenticate is still refused), `--always-fail` refuses whatever it shows. It has an \
-            owner, a reason and an end, and stands in the audit log.",
-        after_long_help = "Examples:\n  bonafide device add latest --always-pass --for 8h --reason \"debugging the login\"\n  \
+            owner, a reason and an end, and stands in the audit log.\n\n\
+            `latest` is for a test phone on your desk: anybody who asks in a loop is the newest, so it names a \
+            device only where no other was refused within the last hour, and otherwise lists them. What an admin \
+            set to `--always-fail` only an admin changes.",
+        after_long_help = "Examples:\n  bonafide device add K7Q2-9MXP --always-pass --for 8h --reason \"debugging the login\"\n  \
+            bonafide device add latest --always-pass --for 8h --reason \"my test phone\"\n  \
             bonafide device add AbCdEfGhIjKlMnOpQrStUg --always-fail --for 90d --reason \"scraper\""
     )]
     Add(AddArgs),
@@ -62,7 +68,8 @@ pub(crate) enum Verb {
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("kind").required(true).args(["always_pass", "always_fail"])))]
 pub(crate) struct AddArgs {
-    /// A device id, or `latest`: the device refused last
+    /// A device id, the support id that a refused user reads out, or `latest`: the only device refused within the
+    /// last hour
     #[arg(value_name = "ID")]
     device: Target,
     /// Policy findings do not refuse it
@@ -82,6 +89,7 @@ pub(crate) struct AddArgs {
 #[derive(Debug, Clone)]
 enum Target {
     Latest,
+    Verdict(SupportId),
     Device(DeviceId),
 }
 
@@ -92,7 +100,9 @@ impl core::str::FromStr for Target {
         if text == "latest" {
             return Ok(Self::Latest);
         }
-        DeviceId::parse(text).map(Self::Device)
+        SupportId::parse(text)
+            .map(Self::Verdict)
+            .or_else(|_| DeviceId::parse(text).map(Self::Device))
     }
 }
 
@@ -100,6 +110,7 @@ impl Target {
     fn as_str(&self) -> &str {
         match self {
             Self::Latest => "latest",
+            Self::Verdict(id) => id.as_str(),
             Self::Device(id) => id.as_str(),
         }
     }
@@ -145,10 +156,32 @@ async fn add(args: AddArgs, context: &Context) -> Result<(), Failure> {
     };
     let client = context.client(Role::Developer).await?;
     let route = Route::account(["overrides", args.device.as_str()]);
-    let made: OverrideView = client.put(&route, &put).await?;
+    let made: OverrideView = match (client.put(&route, &put).await, args.device) {
+        (Err(failure), Target::Latest) if failure.exit == Exit::Conflict => {
+            return Err(ambiguous(&client, failure).await);
+        }
+        (made, _) => made?,
+    };
     context
         .console
         .data(&made, |made| override_table(std::slice::from_ref(made)))
+}
+
+/// Several devices were refused lately: which ones, so that the operator can choose.
+async fn ambiguous(client: &Client, failure: Failure) -> Failure {
+    let route = Route::account(["refused-devices"]);
+    let Ok(refused) = client.get::<Page<RefusedDevice>>(&route).await else {
+        return failure;
+    };
+    let rows = refused.items.iter().map(|device| {
+        let findings = device.findings.join(", ");
+        let (at, app) = (moment(device.at), device.app.as_ref());
+        let app = app.map_or("-", AppId::as_str);
+        format!("\n  {}  {at}  {app}  {findings}", device.support_id)
+    });
+    let message = rows.fold(failure.message.clone(), |message, row| message + &row);
+    Failure { message, ..failure }
+        .hint("ask the user for the support id, then `bonafide device add SUPPORT-ID …`")
 }
 
 enum What {

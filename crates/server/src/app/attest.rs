@@ -13,7 +13,7 @@ use bonafide_wire::device::{
 };
 use bonafide_wire::ids::{AccountId, AppId, DeviceId};
 use bonafide_wire::proof::{Purpose, device_id};
-use bonafide_wire::seal::{self, SealError};
+use bonafide_wire::seal::{SealError, Sealer};
 use zeroize::Zeroizing;
 
 use super::judge::{self, Asked, Judged, Refused};
@@ -144,11 +144,6 @@ where
         payload.challenge.as_slice(),
         now,
     )?;
-    if payload.response_key.public_key.as_slice().len()
-        != payload.response_key.suite.public_key_length()
-    {
-        return Err(AppError::ResponseKeyInvalid);
-    }
     Ok(Asking {
         account,
         device,
@@ -204,6 +199,11 @@ impl Asking<'_> {
         (grant, app): (&Grant, Option<AppId>),
         mark: u32,
     ) -> Result<Attestation, AppError> {
+        // A key that nothing can be sealed to is noticed before a release is on record.
+        let key = &self.payload.response_key;
+        let info = reply_info(self.account.id);
+        let agreed = Sealer::agree(key.suite, key.public_key.as_slice(), &info)
+            .map_err(response_key_problem)?;
         let standing = self.first_allow(service, app.as_ref()).await?;
         let mut released = release::all(service, &self, grant, app).await?;
         let ticket = self.ticket.next(self.now, standing, mark);
@@ -219,18 +219,10 @@ impl Asking<'_> {
         };
         let mut plaintext = Zeroizing::new(Vec::with_capacity(most_bytes(&reply)));
         serde_json::to_writer(&mut *plaintext, &reply)?;
-        let key = &self.payload.response_key;
-        let sealed = seal::seal(
-            key.suite,
-            key.public_key.as_slice(),
-            &reply_info(self.account.id),
-            digest(&SHA256, request.payload.as_slice()).as_ref(),
-            plaintext,
-        )
-        .map_err(|error| match error {
-            SealError::PublicKey => AppError::ResponseKeyInvalid,
-            SealError::Open | SealError::Library => AppError::Internal(error.to_string()),
-        })?;
+        let request_hash = digest(&SHA256, request.payload.as_slice());
+        let sealed = agreed
+            .seal(request_hash.as_ref(), plaintext)
+            .map_err(response_key_problem)?;
         Ok(Attestation::Allowed(SealedReply { sealed }))
     }
 
@@ -260,6 +252,13 @@ impl Asking<'_> {
                 Ok(Standing::Refused)
             }
         }
+    }
+}
+
+fn response_key_problem(error: SealError) -> AppError {
+    match error {
+        SealError::PublicKey => AppError::ResponseKeyInvalid,
+        SealError::Open | SealError::Library => AppError::Internal(error.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ use bonafide_wire::ids::AccountId;
 
 use super::{AppError, Service, Snapshot};
 use crate::config::Configuration;
+use crate::store::assemble::preview;
 use crate::store::{AuditEntry, Change, Expectation, RecordedReply, StoreError, Write};
 
 /// How often a plan is made anew because another node was faster.
@@ -43,6 +44,10 @@ impl Service {
             } = plan(&snapshot.configuration)?;
             for write in &mut writes {
                 write.expect = Expectation::Version(snapshot.version());
+            }
+            // What could not be read back tomorrow is not written today.
+            for (id, account) in preview(&snapshot.configuration, &writes)? {
+                snapshot.check(&id, &account, &self.keys)?;
             }
             let change = Change {
                 writes,
@@ -83,7 +88,7 @@ impl Service {
     async fn load_and_swap(&self) -> Result<(), AppError> {
         let configuration = self.store.load().await?;
         let before = self.snapshot.load_full();
-        let snapshot = Snapshot::build(configuration, &self.keys, Some(&before))?;
+        let snapshot = Snapshot::build(configuration, &self.keys, Some(&before));
         self.snapshot.store(std::sync::Arc::new(snapshot));
         Ok(())
     }

@@ -14,6 +14,9 @@ pub enum AppError {
     /// No such account.
     #[error("no such account")]
     UnknownAccount,
+    /// The account is there, but what is stored of it cannot be used.
+    #[error("what is stored of the account cannot be used")]
+    AccountDamaged,
     /// No such object.
     #[error("no such {0}")]
     NotFound(&'static str),

@@ -90,7 +90,7 @@ impl Service {
         settings: Settings,
     ) -> Result<Arc<Self>, AppError> {
         let configuration = store.load().await?;
-        let snapshot = Snapshot::build(configuration, &keys, None)?;
+        let snapshot = Snapshot::build(configuration, &keys, None);
         let outbound = Outbound::new(&settings.outbound)
             .map_err(|error| AppError::Internal(error.to_string()))?;
         Ok(Arc::new(Self {
@@ -122,6 +122,11 @@ impl Service {
     /// Now, seconds since 1970.
     pub fn now(&self) -> i64 {
         self.clock.now()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What was chosen at the start.

@@ -70,6 +70,7 @@ pub(super) fn draft(keys: &Keys, order: &NewAccountOrder<'_>) -> Result<AccountC
         },
         apis: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        retired_secrets: BTreeMap::new(),
         overrides: BTreeMap::new(),
         revoked: BTreeMap::new(),
         anchors: BTreeMap::new(),

@@ -23,6 +23,8 @@ pub struct Snapshot {
     /// As stored.
     pub configuration: Configuration,
     derived: BTreeMap<AccountId, AccountIndex>,
+    /// Accounts that cannot be used, with the first fault; the empty name is the service itself.
+    damaged: BTreeMap<String, String>,
 }
 
 /// What is derived for one account.
@@ -66,21 +68,53 @@ pub struct AccountView<'a> {
 }
 
 impl Snapshot {
-    /// Derives the indices. Opened keys are taken over from the snapshot before.
-    pub fn build(
-        configuration: Configuration,
-        keys: &Keys,
-        before: Option<&Self>,
-    ) -> Result<Self, AppError> {
+    /// Derives the indices. Opened keys are taken over from the snapshot before. An account of which they cannot be
+    /// derived is damaged; the others work.
+    pub fn build(configuration: Configuration, keys: &Keys, before: Option<&Self>) -> Self {
         let mut derived = BTreeMap::new();
+        let mut damaged = configuration.damaged.clone();
         for (id, account) in &configuration.accounts {
             let old = before.and_then(|before| before.derived.get(id));
-            derived.insert(id.clone(), AccountIndex::build(id, account, keys, old)?);
+            match AccountIndex::build(id, account, keys, old) {
+                Ok(index) => drop(derived.insert(id.clone(), index)),
+                Err(error) => drop(damaged.insert(id.to_string(), error.to_string())),
+            }
         }
-        Ok(Self {
+        let known = before.map(|before| &before.damaged);
+        for (account, why) in &damaged {
+            if known.is_none_or(|known| known.get(account) != Some(why)) {
+                tracing::error!(account, why, "what is stored cannot be used");
+            }
+        }
+        Self {
             configuration,
             derived,
-        })
+            damaged,
+        }
+    }
+
+    /// Whether this account could be used, were it like that.
+    pub fn check(
+        &self,
+        id: &AccountId,
+        account: &AccountConfig,
+        keys: &Keys,
+    ) -> Result<(), AppError> {
+        AccountIndex::build(id, account, keys, self.derived.get(id)).map(drop)
+    }
+
+    /// What is stored and cannot be used, by account (empty: of the service itself), with the first fault.
+    pub fn damaged(&self) -> &BTreeMap<String, String> {
+        &self.damaged
+    }
+
+    /// Why an account gives no answers.
+    fn missing(&self, id: &AccountId) -> AppError {
+        if self.damaged.contains_key(id.as_str()) {
+            AppError::AccountDamaged
+        } else {
+            AppError::UnknownAccount
+        }
     }
 
     /// The configuration's version.
@@ -94,8 +128,8 @@ impl Snapshot {
             .configuration
             .accounts
             .get_key_value(id)
-            .ok_or(AppError::UnknownAccount)?;
-        let index = self.derived.get(id).ok_or(AppError::UnknownAccount)?;
+            .ok_or_else(|| self.missing(id))?;
+        let index = self.derived.get(id).ok_or_else(|| self.missing(id))?;
         Ok(AccountView { id, config, index })
     }
 }

@@ -17,6 +17,10 @@ const PUBLISHED: i64 = DAY;
 const RETIRING: i64 = 2 * DAY;
 /// Verdicts older than this are forgotten.
 const VERDICTS: i64 = 90 * DAY;
+/// What expired is kept so much longer: a clock that ran ahead and was set right must find what was used up.
+const AFTER_EXPIRY: i64 = 60 * 60;
+/// A service whose time is further ahead of the system's clock says so, seconds.
+const MOST_AHEAD: i64 = 60;
 
 /// The next step of something that ages.
 struct Step {
@@ -28,6 +32,13 @@ struct Step {
 /// Takes every step that is due.
 pub async fn once(service: &Service) -> Result<(), AppError> {
     let now = service.now();
+    let ahead = service.clock().ahead();
+    if ahead > MOST_AHEAD {
+        tracing::error!(
+            ahead,
+            "the system's clock was set back; a restart takes its time"
+        );
+    }
     let due: Vec<AccountId> = service
         .snapshot()
         .configuration
@@ -69,9 +80,10 @@ pub async fn once(service: &Service) -> Result<(), AppError> {
 /// Forgets what has expired.
 pub async fn prune(service: &Service) -> Result<(), AppError> {
     let now = service.now();
+    let expired = now.saturating_sub(AFTER_EXPIRY);
     Ok(service
         .store()
-        .prune(now, now.saturating_sub(VERDICTS))
+        .prune(expired, now.saturating_sub(VERDICTS))
         .await?)
 }
 

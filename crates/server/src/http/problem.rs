@@ -45,6 +45,8 @@ fn problem_of(error: AppError) -> Problem {
     use ProblemCode as Code;
     match error {
         AppError::UnknownAccount => Problem::new(Code::UnknownAccount),
+        AppError::AccountDamaged => Problem::new(Code::AccountDamaged)
+            .with_detail("the operator finds the fault under /readyz of the admin listener"),
         AppError::NotFound(what) => {
             Problem::new(Code::NotFound).with_detail(format!("there is no such {what}"))
         }

@@ -13,7 +13,9 @@ pub mod sqlite;
 use core::future::Future;
 use core::pin::Pin;
 
-use bonafide_wire::admin::{AuditEventView, AuditVerification, DeviceView, Role, VerdictView};
+use bonafide_wire::admin::{
+    AuditEventView, AuditVerification, DeviceView, RefusedDevice, Role, VerdictView,
+};
 use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SupportId};
 
 use serde::Serialize;
@@ -84,6 +86,8 @@ pub enum ObjectKind {
     Api,
     /// [`crate::config::RuntimeSecret`]
     Secret,
+    /// [`crate::config::RetiredSecret`]
+    RetiredSecret,
     /// [`crate::config::DeviceOverride`]
     Override,
     /// [`crate::config::Revocation`]
@@ -106,13 +110,14 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Account,
         Self::App,
         Self::Registration,
         Self::Policy,
         Self::Api,
         Self::Secret,
+        Self::RetiredSecret,
         Self::Override,
         Self::Revocation,
         Self::Anchor,
@@ -133,6 +138,7 @@ impl ObjectKind {
             Self::Policy => "policy",
             Self::Api => "api",
             Self::Secret => "secret",
+            Self::RetiredSecret => "retired-secret",
             Self::Override => "override",
             Self::Revocation => "revocation",
             Self::Anchor => "anchor",
@@ -354,10 +360,13 @@ pub struct Rows<T> {
 
 /// The verbs.
 pub trait Store: Send + Sync + core::fmt::Debug {
-    /// Reads the whole configuration.
+    /// Reads the whole configuration. What cannot be used of it is named there, and the rest can be.
     fn load(&self) -> StoreFuture<'_, Configuration>;
-    /// The configuration's version: cheap, for other nodes' changes.
+    /// The configuration's version: cheap, for other nodes' changes and for readiness. Where nothing can be written
+    /// any more, it fails too.
     fn version(&self) -> StoreFuture<'_, u64>;
+    /// How many writes wait for their turn now, as a measure of load.
+    fn waiting(&self) -> usize;
     /// Writes objects and their audit row; gives the new version.
     fn commit(&self, change: Change) -> StoreFuture<'_, u64>;
     /// The reply kept under that key, expired or not.
@@ -390,8 +399,13 @@ pub trait Store: Send + Sync + core::fmt::Debug {
     ) -> StoreFuture<'_, Option<VerdictView>>;
     /// Recorded verdicts, newest first.
     fn verdicts(&self, account: &AccountId, window: Window) -> StoreFuture<'_, Rows<VerdictView>>;
-    /// The device refused last, for `device add latest`.
-    fn latest_refused(&self, account: &AccountId) -> StoreFuture<'_, Option<DeviceId>>;
+    /// The devices refused by policy since then, each with its newest verdict, the newest first; at most so many.
+    fn refused_since(
+        &self,
+        account: &AccountId,
+        since: i64,
+        most: u32,
+    ) -> StoreFuture<'_, Vec<RefusedDevice>>;
     /// One enrolled device.
     fn device(&self, account: &AccountId, id: &DeviceId) -> StoreFuture<'_, Option<DeviceView>>;
     /// Enrolled devices, newest first.

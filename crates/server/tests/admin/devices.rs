@@ -103,22 +103,90 @@ async fn a_device_is_revoked_once_and_reinstated() {
         .refused(404, "not-found");
 }
 
+fn pass() -> serde_json::Value {
+    json!({ "kind": "always-pass", "reason": "demo", "for_seconds": 600 })
+}
+
 #[tokio::test]
-async fn latest_is_the_device_refused_last() {
+async fn latest_is_the_only_device_refused_lately_or_nobody() {
+    let harness = Harness::start().await;
+    let latest = format!("{ACME}/overrides/latest");
+    let developer = harness.session(&harness.root, Role::Developer).await;
+    developer
+        .put(&latest, pass())
+        .await
+        .refused(404, "not-found");
+    // The same device twice is one device.
+    refuse(&harness, 1).await;
+    refuse(&harness, 1).await;
+    let view = developer.put(&latest, pass()).await.ok(200);
+    assert_eq!(view["device_id"], id(1).as_str());
+    // Now somebody asks in a loop.
+    refuse(&harness, 2).await;
+    refuse(&harness, 2).await;
+    let refused = developer.put(&latest, pass()).await;
+    refused.refused(409, "conflict");
+    let why = refused.body["detail"].as_str().unwrap();
+    assert!(
+        why.contains("2 devices") && why.contains("support id"),
+        "{why}"
+    );
+    let candidates = developer
+        .get(&format!("{ACME}/refused-devices"))
+        .await
+        .ok(200);
+    let support_ids: Vec<_> = candidates["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|candidate| candidate["support_id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        support_ids,
+        [2, 1].map(|n| SupportId::from_random([n; 5]).to_string())
+    );
+    developer.get(&latest).await.refused(404, "not-found");
+    // Refused an hour ago is not lately.
+    harness.turn_clock(3601);
+    let developer = harness.session(&harness.root, Role::Developer).await;
+    developer
+        .put(&latest, pass())
+        .await
+        .refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_support_id_says_whose_override_it_is() {
     let harness = Harness::start().await;
     let developer = harness.session(&harness.root, Role::Developer).await;
     refuse(&harness, 1).await;
     refuse(&harness, 2).await;
-    let set = json!({ "kind": "always-pass", "reason": "demo", "for_seconds": 600 });
-    let view = developer
-        .put(&format!("{ACME}/overrides/latest"), set)
-        .await
-        .ok(200);
-    assert_eq!(view["device_id"], id(2).as_str());
+    let by = |number: u8| format!("{ACME}/overrides/{}", SupportId::from_random([number; 5]));
+    let view = developer.put(&by(1), pass()).await.ok(200);
+    assert_eq!(view["device_id"], id(1).as_str());
     developer
-        .get(&format!("{ACME}/overrides/latest"))
+        .put(&by(9), pass())
         .await
         .refused(404, "not-found");
+}
+
+#[tokio::test]
+async fn what_an_admin_locked_out_no_developer_lets_in() {
+    let harness = Harness::start().await;
+    let admin = harness.admin().await;
+    let developer = harness.session(&harness.root, Role::Developer).await;
+    let path = format!("{ACME}/overrides/{}", id(1));
+    let fail = json!({ "kind": "always-fail", "reason": "scraper", "for_seconds": 600 });
+    admin.put(&path, fail.clone()).await.ok(200);
+    developer.put(&path, pass()).await.refused(403, "forbidden");
+    developer.delete(&path).await.refused(403, "forbidden");
+    assert_eq!(admin.get(&path).await.ok(200)["kind"], "always-fail");
+    // One that has ended binds nobody, and neither does a developer's own, nor an admin's always-pass.
+    harness.turn_clock(600);
+    developer.put(&path, fail).await.ok(200);
+    developer.put(&path, pass()).await.ok(200);
+    admin.put(&path, pass()).await.ok(200);
+    assert_eq!(developer.delete(&path).await.status, 204);
 }
 
 #[tokio::test]

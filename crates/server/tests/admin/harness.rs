@@ -102,6 +102,12 @@ impl Harness {
         }
     }
 
+    /// How the root credential signs what it did.
+    pub(crate) fn root_signature(&self) -> String {
+        let id = self.root.split('_').nth(1).unwrap();
+        format!("root (cred_{id})")
+    }
+
     pub(crate) fn turn_clock(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }

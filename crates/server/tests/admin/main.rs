@@ -7,6 +7,7 @@
 
 mod audited;
 mod authz;
+mod damage;
 mod devices;
 mod foreign_input;
 mod harness;

@@ -54,7 +54,7 @@ async fn a_registration_makes_the_app_of_its_package_once() {
         (first["app"].as_str(), second["app"].as_str()),
         (Some("books"), Some("books"))
     );
-    assert_eq!(first["added_by"], "root");
+    assert_eq!(first["added_by"], harness.root_signature());
     let other = developer
         .post(&path, build("org.example.books", 1))
         .await
@@ -320,7 +320,7 @@ async fn the_policy_changes_by_compare_and_set_and_says_what_changed() {
     let changed = changed.ok(200);
     assert_eq!(
         (&changed["policy"]["rejection_reasons"], &changed["author"]),
-        (&json!("on"), &json!("root"))
+        (&json!("on"), &json!(harness.root_signature()))
     );
     let again = admin
         .with_header(put.clone(), ("if-match", &tag), policy)
@@ -351,7 +351,7 @@ async fn overrides_have_an_owner_a_reason_and_an_end() {
     );
     assert_eq!(
         (view["owner"].as_str(), view["reason"].as_str()),
-        (Some("root"), Some("demo"))
+        (Some(&*harness.root_signature()), Some("demo"))
     );
     assert_eq!(developer.get(&path).await.ok(200), view);
     let bad = json!({ "kind": "always-pass", "reason": " ", "for_seconds": 59 });
@@ -528,12 +528,13 @@ async fn the_audit_log_tells_who_did_what_and_holds() {
             )
         })
         .collect();
+    let root = harness.root_signature();
     assert_eq!(
         told,
         [
-            r#""service" "service.started-first" null"#,
-            r#""root" "session.opened" null"#,
-            r#""root" "account.added" "other""#,
+            r#""service" "service.started-first" null"#.to_owned(),
+            format!(r#""{root}" "session.opened" null"#),
+            format!(r#""{root}" "account.added" "other""#),
         ]
     );
     let verification = admin.get("/audit/verify").await.ok(200);
@@ -541,4 +542,61 @@ async fn the_audit_log_tells_who_did_what_and_holds() {
         (&verification["intact"], &verification["events"]),
         (&json!(true), &json!(3))
     );
+}
+
+#[tokio::test]
+async fn credentials_of_the_same_name_sign_differently() {
+    let harness = Harness::start().await;
+    let admin = harness.admin().await;
+    let mut owners = Vec::new();
+    for number in 1..=2 {
+        let new = json!({ "name": "ci", "role": "developer" });
+        let made = admin
+            .post(&format!("{ACME}/credentials"), new)
+            .await
+            .ok(201);
+        let secret = made["secret"].as_str().unwrap();
+        let developer = harness.session(secret, Role::Developer).await;
+        let registration = build("com.example.books", number);
+        let path = format!("{ACME}/registrations");
+        let added = developer.post(&path, registration).await.ok(201);
+        let expected = format!("ci ({})", made["credential"]["id"].as_str().unwrap());
+        assert_eq!(added["added_by"], expected);
+        owners.push(expected);
+    }
+    let log = admin
+        .get(&format!("{ACME}/audit?page_size=500"))
+        .await
+        .ok(200);
+    let actors: Vec<_> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["action"] == "registration.added")
+        .map(|event| event["actor"].as_str().unwrap())
+        .collect();
+    assert_eq!(actors, owners);
+    assert_ne!(owners[0], owners[1]);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_made_again_goes_on_counting() {
+    let harness = Harness::start().await;
+    let admin = harness.admin().await;
+    let path = format!("{ACME}/secrets/client_secret");
+    let new = json!({ "value": "canary", "hosts": ["api.example.com"] });
+    for version in [1, 2] {
+        assert_eq!(
+            admin.put(&path, new.clone()).await.ok(200)["version"],
+            version
+        );
+    }
+    for version in [3, 4] {
+        assert_eq!(admin.delete(&path).await.status, 204);
+        admin.get(&path).await.refused(404, "not-found");
+        assert_eq!(
+            admin.put(&path, new.clone()).await.ok(200)["version"],
+            version
+        );
+    }
 }

@@ -76,7 +76,7 @@ async fn an_anchor_is_one_certificate_and_never_a_published_key() {
         .ok(200);
     assert_eq!(
         (&anchor["name"], &anchor["added_by"]),
-        (&json!("simulator"), &json!("root"))
+        (&json!("simulator"), &json!(harness.root_signature()))
     );
     let twice = format!("{pem}{pem}");
     admin

@@ -4,7 +4,7 @@ use bonafide_server::config::{DeviceOverride, Revocation};
 use bonafide_server::store::{ObjectKind, Window};
 use bonafide_simulator::apk::SigningKey;
 use bonafide_simulator::{Factory, KeyKind, Phone};
-use bonafide_wire::admin::OverrideKind;
+use bonafide_wire::admin::{OverrideKind, Role};
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{
     ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest, PlatformEvidence,
@@ -302,6 +302,7 @@ pub(crate) async fn set_override(world: &World, device: &DeviceId, kind: Overrid
         kind,
         reason: "test".to_owned(),
         owner: "test".to_owned(),
+        owner_role: Role::Admin,
         created_at: NOW,
         expires_at: NOW + 3600,
     };

@@ -10,7 +10,9 @@ use bonafide_server::store::{
     AuditEntry, Change, Consumption, Enrolled, NewDevice, RecordedReply, ReplyKey, Rows, Session,
     Store, StoreError, StoreFuture, VerdictRecord, Window,
 };
-use bonafide_wire::admin::{AuditEventView, AuditVerification, DeviceView, VerdictView};
+use bonafide_wire::admin::{
+    AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
+};
 use bonafide_wire::device::{ChallengePurpose, SecretOutcome, TokenOutcome, Withheld};
 use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
 use bonafide_wire::problem::ProblemCode;
@@ -36,6 +38,10 @@ macro_rules! passed_on_unless_down {
 }
 
 impl Store for Switched {
+    fn waiting(&self) -> usize {
+        self.inner.waiting()
+    }
+
     passed_on_unless_down! {
         fn load(&self) -> Configuration;
         fn version(&self) -> u64;
@@ -48,7 +54,7 @@ impl Store for Switched {
         fn record_verdicts(&self, records: Vec<VerdictRecord>) -> ();
         fn verdict(&self, account: &AccountId, support_id: &SupportId) -> Option<VerdictView>;
         fn verdicts(&self, account: &AccountId, window: Window) -> Rows<VerdictView>;
-        fn latest_refused(&self, account: &AccountId) -> Option<DeviceId>;
+        fn refused_since(&self, account: &AccountId, since: i64, most: u32) -> Vec<RefusedDevice>;
         fn device(&self, account: &AccountId, id: &DeviceId) -> Option<DeviceView>;
         fn devices(&self, account: &AccountId, window: Window) -> Rows<DeviceView>;
         fn open_session(&self, session: Session, audit: AuditEntry) -> ();

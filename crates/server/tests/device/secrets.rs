@@ -2,7 +2,10 @@
 
 use bonafide_simulator::KeyKind;
 use bonafide_simulator::apk::SigningKey;
+use bonafide_wire::admin::AuditEventView;
+use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{SecretOutcome, Withheld};
+use bonafide_wire::seal::Suite;
 
 use crate::log;
 use crate::world::{CANARY, NOW, World, books, bytes_of, host};
@@ -114,4 +117,31 @@ async fn a_rotated_secret_is_what_the_next_attestation_gets() {
         panic!("{:?}", reply.secrets);
     };
     assert_eq!((value.0.expose(), *version), ("GOCSPX-rotated", 2));
+}
+
+#[tokio::test]
+async fn a_response_key_that_nothing_can_be_sealed_to_releases_nothing() {
+    let world = World::new().await;
+    let mut phone = world.genuine();
+    world.enrol(&mut phone).await;
+    for (suite, point) in [
+        (Suite::P256, vec![4; 65]),
+        (Suite::X25519, vec![0; 32]),
+        (Suite::X25519, vec![9; 31]),
+    ] {
+        let (mut payload, _) = world.asking(&phone).await;
+        payload.response_key.suite = suite;
+        payload.response_key.public_key = Base64Url(point);
+        let request = world.signed(&phone, &payload);
+        let response = world.post("attestations", &request).await;
+        assert_eq!(response.status().as_u16(), 400);
+    }
+    let window = bonafide_server::store::Window {
+        after: None,
+        limit: 500,
+    };
+    let store = world.service.store();
+    let rows = store.audit(Some(&world.account), window).await.unwrap();
+    let released = |event: &AuditEventView| event.action == "secret.released";
+    assert!(!rows.items.iter().any(released));
 }

@@ -8,7 +8,9 @@ use bonafide_server::store::{
     AuditEntry, Change, Consumption, Enrolled, NewDevice, RecordedReply, ReplyKey, Rows, Session,
     Store, StoreFuture, VerdictRecord, Window,
 };
-use bonafide_wire::admin::{AuditEventView, AuditVerification, DeviceView, VerdictView};
+use bonafide_wire::admin::{
+    AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
+};
 use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
 
 /// A real store under observation.
@@ -35,6 +37,10 @@ impl Watched {
 macro_rules! watched {
     ($($verb:ident($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {
         impl Store for Watched {
+            fn waiting(&self) -> usize {
+                self.store.waiting()
+            }
+
             $(fn $verb(&self, $($name: $kind),*) -> StoreFuture<'_, $answer> {
                 self.called.lock().unwrap().push(stringify!($verb));
                 self.store.$verb($($name),*)
@@ -55,7 +61,7 @@ watched! {
     record_verdicts(records: Vec<VerdictRecord>) -> ();
     verdict(account: &AccountId, support_id: &SupportId) -> Option<VerdictView>;
     verdicts(account: &AccountId, window: Window) -> Rows<VerdictView>;
-    latest_refused(account: &AccountId) -> Option<DeviceId>;
+    refused_since(account: &AccountId, since: i64, most: u32) -> Vec<RefusedDevice>;
     device(account: &AccountId, id: &DeviceId) -> Option<DeviceView>;
     devices(account: &AccountId, window: Window) -> Rows<DeviceView>;
     open_session(session: Session, audit: AuditEntry) -> ();

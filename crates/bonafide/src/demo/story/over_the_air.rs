@@ -80,9 +80,11 @@ async fn developer_let_through(stage: &mut Stage, scene: &mut Scene) -> Told {
     let refusal = handset.login_refused().await?;
     refusal.show(scene);
     refusal.must_name("app-not-registered")?;
-    let command =
-        "bonafide device add latest --always-pass --for 8h --reason \"developing the login\"";
-    stage.operator.types(scene, command).await?;
+    let support_id = refusal.support_id()?;
+    let command = format!(
+        "bonafide device add {support_id} --always-pass --for 8h --reason \"developing the login\""
+    );
+    stage.operator.types(scene, &command).await?;
     let user = handset
         .login()
         .await

@@ -22,7 +22,7 @@ pub async fn create(
     let mut rules = Rules::new();
     rules.text("/name", &new.name, 100);
     rules.held()?;
-    let now = service.now();
+    let (now, author) = (service.now(), caller.signature());
     service
         .commit(|configuration| {
             if configuration.accounts.contains_key(&new.id) {
@@ -34,7 +34,7 @@ pub async fn create(
             let order = new_account::NewAccountOrder {
                 id: &new.id,
                 name: &new.name,
-                author: &caller.name,
+                author: &author,
                 now,
             };
             let answer = AccountView {

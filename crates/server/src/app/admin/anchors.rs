@@ -43,7 +43,7 @@ pub async fn put(
         .map_err(|error| AppError::invalid("/certificate_pem", error.to_string()))?;
     let anchor = Anchor {
         certificate: Base64Url(read.der),
-        added_by: scope.caller.name.clone(),
+        added_by: scope.caller.signature(),
         added_at: service.now(),
     };
     change(service, scope, |account| {

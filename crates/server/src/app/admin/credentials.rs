@@ -130,7 +130,9 @@ pub async fn first_start(
     service: &Service,
     account: &AccountId,
 ) -> Result<Option<CreatedCredential>, AppError> {
-    if !service.snapshot().configuration.credentials.is_empty() {
+    let configuration = &service.snapshot().configuration;
+    // Credentials that cannot be read are no invitation to make new ones.
+    if !configuration.credentials.is_empty() || !configuration.damaged.is_empty() {
         return Ok(None);
     }
     let now = service.now();

@@ -39,7 +39,7 @@ use once::Once;
 pub struct Caller {
     /// The credential that opened the session.
     pub credential: CredentialId,
-    /// Its name, as the audit log has it.
+    /// Its name.
     pub name: String,
     /// What the session may do.
     pub role: Role,
@@ -52,12 +52,18 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Who it was, as audit rows and objects remember it. Names are chosen by people and may repeat; the id at the
+    /// end is the service's and does not.
+    pub(super) fn signature(&self) -> String {
+        format!("{} ({})", self.name, self.credential)
+    }
+
     /// Something this caller did to the service itself.
     fn entry(&self, now: i64, action: &'static str, object: &str, details: Value) -> AuditEntry {
         AuditEntry {
             at: now,
             account: None,
-            actor: Actor(self.name.clone()),
+            actor: Actor(self.signature()),
             action,
             object: object.to_owned(),
             details,

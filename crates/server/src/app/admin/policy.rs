@@ -33,7 +33,7 @@ pub async fn put(
         let after = VersionedPolicy {
             version: before.version.saturating_add(1),
             policy: policy.clone(),
-            author: scope.caller.name.clone(),
+            author: scope.caller.signature(),
             updated_at: now,
         };
         let details = serde_json::json!({

@@ -38,7 +38,7 @@ pub async fn create(
             app: app.clone(),
             reference: new.reference.clone(),
             label: new.label.clone(),
-            added_by: scope.caller.name.clone(),
+            added_by: scope.caller.signature(),
             added_at: now,
             expires_at: new.expires_at,
         };

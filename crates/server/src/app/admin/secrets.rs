@@ -8,7 +8,7 @@ use super::page::Wanted;
 use super::rules::Rules;
 use super::{Scope, Step, change};
 use crate::app::{AppError, Service};
-use crate::config::{AccountConfig, RuntimeSecret};
+use crate::config::{AccountConfig, RetiredSecret, RuntimeSecret};
 use crate::store::{Expectation, ObjectKey, ObjectKind, Write};
 
 const MOST_BYTES: usize = 8 * 1024;
@@ -33,7 +33,10 @@ pub async fn put(
         }
         let apps = put.apps.as_deref().unwrap_or_default();
         known_apps(account, apps)?;
-        let version = before.map_or(0, |before| before.version).saturating_add(1);
+        let retired = account.retired_secrets.get(name);
+        let last = before.map(|before| before.version);
+        let last = last.max(retired.map(|retired| retired.version));
+        let version = last.unwrap_or(0).saturating_add(1);
         let hosts = put
             .hosts
             .clone()
@@ -146,9 +149,15 @@ pub async fn remove(
         if unchanged.is_some_and(|version| version != secret.version) {
             return Err(AppError::PreconditionFailed);
         }
-        let key = ObjectKey::of(&scope.account, ObjectKind::Secret, name.as_str());
+        let key = |kind| ObjectKey::of(&scope.account, kind, name.as_str());
+        // Instances compare versions: a secret made again must not look older than what they hold.
+        let retired = RetiredSecret {
+            version: secret.version,
+        };
+        let remembered = key(ObjectKind::RetiredSecret);
         Ok(Step::new("secret.removed", name, ())
-            .write(Write::delete(key, Expectation::Present))
+            .write(Write::delete(key(ObjectKind::Secret), Expectation::Present))
+            .write(Write::put(remembered, Expectation::Any, &retired)?)
             .details(serde_json::json!({ "version": secret.version })))
     })
     .await

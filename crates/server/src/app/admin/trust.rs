@@ -83,7 +83,7 @@ pub async fn put_root(
         }
         let root = TrustRoot {
             certificate: Base64Url(read.der.clone()),
-            added_by: scope.caller.name.clone(),
+            added_by: scope.caller.signature(),
             added_at: now,
         };
         let key = ObjectKey::of(&scope.account, ObjectKind::TrustRoot, name.as_str());

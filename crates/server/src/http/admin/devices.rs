@@ -2,7 +2,9 @@
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use bonafide_wire::admin::{DeviceView, OverrideView, Page, PutOverride, VerdictView};
+use bonafide_wire::admin::{
+    DeviceView, OverrideView, Page, PutOverride, RefusedDevice, VerdictView,
+};
 use bonafide_wire::ids::{DeviceId, MalformedId, SupportId};
 
 use super::super::State;
@@ -115,7 +117,7 @@ pub(super) async fn read_override(
     path = "/admin/v1/accounts/{account}/overrides/{device}",
     operation_id = "put_override",
     tag = "overrides",
-    summary = "Set a device override; the device may be `latest`, the one refused last",
+    summary = "Set a device override; in place of the device a support id, or `latest`, the only one refused lately",
     request_body = PutOverride,
     responses((status = 200, description = "In force", body = OverrideView))
 )]
@@ -127,6 +129,24 @@ pub(super) async fn put_override(
 ) -> Reply<OverrideView> {
     let set = device_overrides::put(&service, &scope, whose, put).await?;
     Ok(Fresh(set))
+}
+
+#[utoipa::path(
+    get,
+    path = "/admin/v1/accounts/{account}/refused-devices",
+    operation_id = "list_refused_devices",
+    tag = "devices",
+    summary = "List the devices that policy refused within the last hour, newest first",
+    responses((status = 200, description = "All of them, at most 100", body = Page<RefusedDevice>))
+)]
+pub(super) async fn refused(
+    Shared(service): Shared<State>,
+    scope: Scope,
+) -> Reply<Page<RefusedDevice>> {
+    Ok(Fresh(Page {
+        items: device_overrides::refused_lately(&service, &scope).await?,
+        next_page_token: None,
+    }))
 }
 
 #[utoipa::path(
@@ -186,7 +206,9 @@ impl core::str::FromStr for Whose {
     fn from_str(text: &str) -> Result<Self, MalformedId> {
         match text {
             "latest" => Ok(Self::Latest),
-            id => DeviceId::parse(id).map(Self::Device),
+            id => SupportId::parse(id)
+                .map(Self::Verdict)
+                .or_else(|_| DeviceId::parse(id).map(Self::Device)),
         }
     }
 }

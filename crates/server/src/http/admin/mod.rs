@@ -110,6 +110,7 @@ fn devices_table(table: Table) -> Table {
         .route(VIEWER, routes!(devices::read))
         .route(ADMIN, routes!(devices::revoke))
         .route(ADMIN, routes!(devices::reinstate))
+        .route(VIEWER, routes!(devices::refused))
         .route(VIEWER, routes!(devices::overrides))
         .route(VIEWER, routes!(devices::read_override))
         .route(DEVELOPER, routes!(devices::put_override))

@@ -93,14 +93,24 @@ pub(crate) async fn of_many_compare_and_sets_at_once_one_wins(store: Opened) {
     assert_eq!(events(&store).await, 2);
 }
 
-pub(crate) async fn an_account_that_is_not_whole_is_damage_not_a_default(store: Opened) {
-    let acme = account("acme");
-    let mut change = new_account(&acme);
+pub(crate) async fn an_account_that_is_not_whole_is_damage_not_a_default_and_no_others(
+    store: Opened,
+) {
+    let (broken, acme) = (account("broken"), with_account(&store, "acme").await);
+    let mut change = new_account(&broken);
     change
         .writes
         .retain(|write| write.key.kind != ObjectKind::Policy);
     store.commit(change).await.unwrap();
-    assert!(matches!(store.load().await, Err(StoreError::Damaged(why)) if why.contains("policy")));
+    let key = ObjectKey::service(ObjectKind::Credential, "cred_1");
+    let unreadable = Write::put(key, Expectation::Any, &"no credential").unwrap();
+    let change = Change::new(vec![unreadable], entry(None, "credential"));
+    store.commit(change).await.unwrap();
+    let configuration = store.load().await.unwrap();
+    assert!(configuration.damaged["broken"].contains("policy"));
+    assert!(configuration.damaged[""].contains("cred_1"));
+    assert!(!configuration.accounts.contains_key(&broken));
+    assert_eq!(configuration.accounts[&acme].policy.version, 1);
 }
 
 pub(crate) async fn a_reply_is_kept_with_its_change_or_not_at_all(store: Opened) {

@@ -32,7 +32,7 @@ macro_rules! store_contract {
             a_change_is_whole_or_absent,
             expectations_that_do_not_hold_are_conflicts,
             of_many_compare_and_sets_at_once_one_wins,
-            an_account_that_is_not_whole_is_damage_not_a_default,
+            an_account_that_is_not_whole_is_damage_not_a_default_and_no_others,
             a_reply_is_kept_with_its_change_or_not_at_all,
             nothing_is_written_for_an_unknown_account,
         );
@@ -47,7 +47,7 @@ macro_rules! store_contract {
         store_contract!(@each records, $open;
             devices_page_newest_first_without_gap_or_repeat,
             verdicts_page_and_are_found_by_support_id,
-            the_device_refused_last_is_the_latest,
+            refused_devices_are_told_once_each_with_their_newest_verdict,
             sessions_open_and_close_with_an_audit_row_each,
             the_audit_log_pages_by_account_and_whole,
             prune_forgets_what_expired_and_nothing_else,

@@ -120,12 +120,15 @@ pub(crate) async fn the_same_key_enrolled_again_is_one_device(store: Opened) {
     assert_eq!(devices.items.len(), 2);
 }
 
+/// Conflicts among them leave none either.
 pub(crate) async fn concurrent_writers_leave_a_log_without_gaps(store: Opened) {
     let acme = with_account(&store, "acme").await;
     let writers = (0..64_u8).map(|n| {
         let (store, acme) = (Arc::clone(&store), acme.clone());
         tokio::spawn(async move {
             store.enrol(device(&acme, n, n)).await.unwrap();
+            let conflict = app_change(&acme, "ghost", Expectation::Present);
+            assert!(store.commit(conflict).await.is_err());
             let change = app_change(&acme, &format!("app-{n}"), Expectation::Absent);
             store.commit(change).await.unwrap()
         })

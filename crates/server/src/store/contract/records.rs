@@ -74,18 +74,40 @@ pub(crate) async fn verdicts_page_and_are_found_by_support_id(store: Opened) {
     assert_eq!(rest.next, None);
 }
 
-pub(crate) async fn the_device_refused_last_is_the_latest(store: Opened) {
-    let acme = with_account(&store, "acme").await;
-    assert_eq!(store.latest_refused(&acme).await, Ok(None));
-    for (number, outcome) in [(1, "deny"), (2, "deny"), (3, "allow"), (4, "rejected")] {
-        let record = VerdictRecord {
-            account: acme.clone(),
-            verdict: verdict(number, outcome),
-        };
-        store.record_verdicts(vec![record]).await.unwrap();
-    }
-    let latest = store.latest_refused(&acme).await.unwrap();
-    assert_eq!(latest, Some(DeviceId::from_bytes([2; 16])));
+pub(crate) async fn refused_devices_are_told_once_each_with_their_newest_verdict(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    assert!(told(&store, &acme, 0).await.is_empty());
+    // The fifth is the first device again.
+    let outcomes = [
+        (1, "deny", 1),
+        (2, "deny", 2),
+        (3, "allow", 3),
+        (4, "rejected", 4),
+        (5, "deny", 1),
+    ];
+    let records = outcomes.map(|(number, outcome, device)| VerdictRecord {
+        account: acme.clone(),
+        verdict: VerdictView {
+            device_id: Some(DeviceId::from_bytes([device; 16])),
+            ..verdict(number, outcome)
+        },
+    });
+    store.record_verdicts(records.to_vec()).await.unwrap();
+    let of = |number: u8| (SupportId::from_random([number; 5]), i64::from(number));
+    assert_eq!(told(&store, &acme, 0).await, [of(5), of(2)]);
+    assert_eq!(told(&store, &acme, 3).await, [of(5)]);
+    assert!(told(&store, &other, 0).await.is_empty());
+    let first = store.refused_since(&acme, 0, 1).await.unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].findings, ["boot-not-verified"]);
+}
+
+async fn told(store: &Opened, account: &AccountId, since: i64) -> Vec<(SupportId, i64)> {
+    let refused = store.refused_since(account, since, 10).await.unwrap();
+    refused
+        .into_iter()
+        .map(|device| (device.support_id, device.at))
+        .collect()
 }
 
 pub(crate) async fn sessions_open_and_close_with_an_audit_row_each(store: Opened) {

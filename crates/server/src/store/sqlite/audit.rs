@@ -5,14 +5,21 @@ use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::ids::AccountId;
 use rusqlite::{Connection, Row, params};
 
+use super::group::{Group, Head};
 use super::{account_column, counted, document, stored, text, window_of};
 use crate::store::audit_chain::{GENESIS, Link};
 use crate::store::{AuditEntry, Rows, StoreError, Window};
 
-/// Appends the entries and moves the head.
-pub(super) fn append(tx: &Connection, entries: &[AuditEntry]) -> Result<(), StoreError> {
-    let (mut sequence, mut hash) = head(tx)?;
-    let mut insert = tx.prepare_cached(
+/// Appends the entries. The head is moved once for each group, by [`store_head`].
+pub(super) fn append(group: &Group<'_>, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    let Head {
+        mut sequence,
+        mut hash,
+    } = match group.head() {
+        Some(head) => head,
+        None => head(group)?,
+    };
+    let mut insert = group.prepare_cached(
         "INSERT INTO audit (sequence, at, account, actor, action, object, details, hash)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
@@ -40,16 +47,28 @@ pub(super) fn append(tx: &Connection, entries: &[AuditEntry]) -> Result<(), Stor
             hash
         ])?;
     }
-    tx.prepare_cached("UPDATE audit_head SET sequence = ?1, hash = ?2")?
-        .execute(params![stored(sequence)?, hash])?;
+    group.moved(Head { sequence, hash });
     Ok(())
 }
 
-fn head(db: &Connection) -> Result<(u64, [u8; 32]), StoreError> {
+/// Writes the head down where the group moved it: the last thing before its commit.
+pub(super) fn store_head(group: &Group<'_>) -> Result<(), StoreError> {
+    if let Some(Head { sequence, hash }) = group.head() {
+        group
+            .prepare_cached("UPDATE audit_head SET sequence = ?1, hash = ?2")?
+            .execute(params![stored(sequence)?, hash])?;
+    }
+    Ok(())
+}
+
+fn head(db: &Connection) -> Result<Head, StoreError> {
     let (sequence, hash): (i64, [u8; 32]) = db
         .prepare_cached("SELECT sequence, hash FROM audit_head")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok((counted(sequence)?, hash))
+    Ok(Head {
+        sequence: counted(sequence)?,
+        hash,
+    })
 }
 
 /// The log, oldest first; of one account, or all of it.
@@ -93,7 +112,10 @@ fn event(row: &Row<'_>) -> Result<AuditEventView, StoreError> {
 
 /// Recomputes every link, and compares the last one with the head.
 pub(super) fn verify(db: &Connection) -> Result<AuditVerification, StoreError> {
-    let (last, head_hash) = head(db)?;
+    let Head {
+        sequence: last,
+        hash: head_hash,
+    } = head(db)?;
     let mut select = db.prepare_cached(
         "SELECT sequence, at, account, actor, action, object, details, hash FROM audit ORDER BY sequence",
     )?;

@@ -4,11 +4,12 @@ use bonafide_wire::admin::DeviceView;
 use bonafide_wire::ids::{AccountId, DeviceId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::group::Group;
 use super::{audit, document, stored, text, window_of};
 use crate::store::{Consumption, Enrolled, NewDevice, Rows, StoreError, Window};
 
 /// Spends the challenge, writes device and audit row. The same key enrolled again (a new challenge) replaces its row.
-pub(super) fn enrol(tx: &Connection, new: &NewDevice) -> Result<Enrolled, StoreError> {
+pub(super) fn enrol(tx: &Group<'_>, new: &NewDevice) -> Result<Enrolled, StoreError> {
     let spent = spend_challenge(tx, &new.account, &new.challenge, new.challenge_expires_at)?;
     if spent == Enrolled::ChallengeUsed {
         return Ok(spent);

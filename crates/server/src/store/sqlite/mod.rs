@@ -5,6 +5,7 @@
 
 mod audit;
 mod devices;
+mod group;
 mod objects;
 mod reader;
 mod schema;
@@ -15,7 +16,9 @@ mod writer;
 use core::fmt;
 use std::path::Path;
 
-use bonafide_wire::admin::{AuditEventView, AuditVerification, DeviceView, VerdictView};
+use bonafide_wire::admin::{
+    AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
+};
 use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
 use rusqlite::ErrorCode;
 
@@ -57,7 +60,15 @@ impl Store for SqliteStore {
     }
 
     fn version(&self) -> StoreFuture<'_, u64> {
-        self.readers.read(objects::version)
+        if self.writer.is_alive() {
+            self.readers.read(objects::version)
+        } else {
+            Box::pin(async { Err(writer::stopped()) })
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.writer.waiting()
     }
 
     fn commit(&self, change: Change) -> StoreFuture<'_, u64> {
@@ -119,10 +130,15 @@ impl Store for SqliteStore {
             .read(move |db| verdicts::verdicts(db, &account, &window))
     }
 
-    fn latest_refused(&self, account: &AccountId) -> StoreFuture<'_, Option<DeviceId>> {
+    fn refused_since(
+        &self,
+        account: &AccountId,
+        since: i64,
+        most: u32,
+    ) -> StoreFuture<'_, Vec<RefusedDevice>> {
         let account = account.clone();
         self.readers
-            .read(move |db| verdicts::latest_refused(db, &account))
+            .read(move |db| verdicts::refused_since(db, &account, since, most))
     }
 
     fn device(&self, account: &AccountId, id: &DeviceId) -> StoreFuture<'_, Option<DeviceView>> {

@@ -1,44 +1,29 @@
 //! Configuration objects: compare, write, count the version up, all in the transaction of their audit row.
 
-use bonafide_wire::ids::AccountId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::group::Group;
 use super::{account_column, audit, counted, sessions, stored};
 use crate::config::Configuration;
-use crate::store::assemble::{Object, assemble};
-use crate::store::{Change, Expectation, ObjectKey, ObjectKind, StoreError, Write};
+use crate::store::assemble::{Row, assemble};
+use crate::store::{Change, Expectation, ObjectKind, StoreError, Write};
 
 /// Reads every object, at one version.
 pub(super) fn load(db: &Connection) -> Result<Configuration, StoreError> {
     let version = version(db)?;
     let mut select = db
         .prepare_cached("SELECT account, kind, id, body FROM objects ORDER BY account, kind, id")?;
-    let mut rows = select.query([])?;
-    let mut objects = Vec::new();
-    while let Some(row) = rows.next()? {
-        objects.push(Object {
-            key: key(
-                &row.get::<_, String>(0)?,
-                &row.get::<_, String>(1)?,
-                row.get(2)?,
-            )?,
+    let mut found = select.query([])?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push(Row {
+            account: row.get(0)?,
+            kind: row.get(1)?,
+            id: row.get(2)?,
             body: row.get(3)?,
         });
     }
-    assemble(version, objects)
-}
-
-fn key(account: &str, kind: &str, id: String) -> Result<ObjectKey, StoreError> {
-    let account = match account {
-        "" => None,
-        id => Some(AccountId::parse(id).map_err(|e| StoreError::Damaged(e.to_string()))?),
-    };
-    let kind = ObjectKind::ALL
-        .into_iter()
-        .find(|known| known.as_str() == kind);
-    let kind =
-        kind.ok_or_else(|| StoreError::Damaged("an object of an unknown kind".to_owned()))?;
-    Ok(ObjectKey { account, kind, id })
+    Ok(assemble(version, rows))
 }
 
 /// The configuration's version.
@@ -50,7 +35,7 @@ pub(super) fn version(db: &Connection) -> Result<u64, StoreError> {
 }
 
 /// Writes objects, audit row and kept reply; gives the new version.
-pub(super) fn commit(tx: &Connection, change: &Change) -> Result<u64, StoreError> {
+pub(super) fn commit(tx: &Group<'_>, change: &Change) -> Result<u64, StoreError> {
     let before = version(tx)?;
     for write in &change.writes {
         check(tx, write, before)?;

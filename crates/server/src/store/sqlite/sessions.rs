@@ -4,12 +4,13 @@ use bonafide_wire::admin::Role;
 use bonafide_wire::ids::{AccountId, CredentialId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::group::Group;
 use super::{account_column, audit};
 use crate::store::{AuditEntry, RecordedReply, ReplyKey, Session, StoreError};
 
 /// Opens a session and writes its audit row.
 pub(super) fn open(
-    tx: &Connection,
+    tx: &Group<'_>,
     session: &Session,
     entry: &AuditEntry,
 ) -> Result<(), StoreError> {
@@ -59,7 +60,7 @@ fn read(row: &Row<'_>) -> Result<Session, StoreError> {
 
 /// Ends a session and writes its audit row.
 pub(super) fn close(
-    tx: &Connection,
+    tx: &Group<'_>,
     bearer: &[u8; 32],
     entry: &AuditEntry,
 ) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! Recorded verdicts: what a support id leads to.
 
-use bonafide_wire::admin::VerdictView;
+use bonafide_wire::admin::{RefusedDevice, VerdictView};
 use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -60,19 +60,39 @@ pub(super) fn verdicts(
     window_of(verdicts, window)
 }
 
-/// The device that policy refused last.
-pub(super) fn latest_refused(
+/// Devices that policy refused since then, each with its newest verdict, the newest first.
+pub(super) fn refused_since(
     db: &Connection,
     account: &AccountId,
-) -> Result<Option<DeviceId>, StoreError> {
-    let device: Option<String> = db
-        .prepare_cached(
-            "SELECT device FROM verdicts WHERE account = ?1 AND outcome = 'deny' AND device IS NOT NULL
-             ORDER BY number DESC LIMIT 1",
-        )?
-        .query_row([account.as_str()], |row| row.get(0))
-        .optional()?;
-    device
-        .map(|id| DeviceId::parse(id).map_err(|e| StoreError::Damaged(e.to_string())))
-        .transpose()
+    since: i64,
+    most: u32,
+) -> Result<Vec<RefusedDevice>, StoreError> {
+    let mut select = db.prepare_cached(
+        "SELECT view FROM verdicts WHERE number IN (
+             SELECT max(number) FROM verdicts
+             WHERE account = ?1 AND outcome = 'deny' AND device IS NOT NULL AND at >= ?2
+             GROUP BY device)
+         ORDER BY number DESC LIMIT ?3",
+    )?;
+    let mut rows = select.query(params![account.as_str(), since, most])?;
+    let mut devices = Vec::new();
+    while let Some(row) = rows.next()? {
+        let verdict: VerdictView = document("verdict", &row.get::<_, String>(0)?)?;
+        if let Some(device_id) = verdict.device_id {
+            devices.push(RefusedDevice {
+                device_id,
+                support_id: verdict.support_id,
+                at: verdict.at,
+                request: verdict.request,
+                app: verdict.app,
+                findings: verdict
+                    .findings
+                    .into_iter()
+                    .filter(|finding| finding.severity == "enforced")
+                    .map(|finding| finding.code)
+                    .collect(),
+            });
+        }
+    }
+    Ok(devices)
 }
