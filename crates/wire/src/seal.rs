@@ -345,9 +345,9 @@ mod tests {
         for vector in VECTORS {
             let recipient = opening_key(vector.suite, vector.recipient);
             let ephemeral = opening_key(vector.suite, vector.ephemeral);
-            let sealer = Sealer::with(ephemeral, recipient.public_key(), &unhex(INFO)).unwrap();
+            let agreed = Sealer::with(ephemeral, recipient.public_key(), &unhex(INFO)).unwrap();
             let plaintext = Zeroizing::new(unhex(PLAINTEXT));
-            let sealed = sealer.seal(&unhex(AAD), plaintext).unwrap();
+            let sealed = agreed.seal(&unhex(AAD), plaintext).unwrap();
             assert_eq!(sealed.enc.0, unhex(vector.enc));
             assert_eq!(hex::encode(&sealed.ciphertext.0), vector.ciphertext);
             let opened = recipient.open(&sealed, &unhex(INFO), &unhex(AAD)).unwrap();

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use crate::ask::Consent;
-use crate::client::{Client, Route};
+use crate::client::{AdminClient, Route};
 use crate::context::Context;
 use crate::error::{Exit, Failure};
 use crate::listing::Window;
@@ -168,7 +168,7 @@ async fn add(args: AddArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// Several devices were refused lately: which ones, so that the operator can choose.
-async fn ambiguous(client: &Client, failure: Failure) -> Failure {
+async fn ambiguous(client: &AdminClient, failure: Failure) -> Failure {
     let route = Route::account(["refused-devices"]);
     let Ok(refused) = client.get::<Page<RefusedDevice>>(&route).await else {
         return failure;
