@@ -1,9 +1,10 @@
-//! The real peers of the tests: Debian's `apksigner`, Chromium and `strace`, `PyPI`'s PyJWT and schemathesis, npm's oidc-provider.
+//! The real peers of the tests: Debian's `apksigner`, Chromium and `strace`, `PyPI`'s PyJWT, schemathesis and Canaille, npm's
+//! oidc-provider and oauth4webapi.
 //!
 //! They are installed where that is allowed. Where it is not, the tests that need them are skipped, loudly;
 //! with `CI=true` a skip is a failure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::{root, say};
@@ -23,10 +24,15 @@ const PYPI: &[(&str, &str)] = &[
     ("schemathesis", "schemathesis>=4.4,<5"),
 ];
 
+/// An authorization server from `PyPI`. Missing, it is the only thing that is.
+const CANAILLE: (&str, &str) = ("canaille", "canaille[front,oidc,server]==0.3.6");
+
 /// What the tests are told about the peers.
 pub(crate) struct Peers {
     /// A Python with the packages above, where it could be made.
     pub(crate) python: Option<PathBuf>,
+    /// A Python with Canaille.
+    pub(crate) canaille: Option<PathBuf>,
 }
 
 /// Installs what is missing and may be installed.
@@ -40,13 +46,21 @@ pub(crate) fn install() -> Peers {
         }
     }
     if !oidc_provider() {
-        say("MISSING: oidc-provider (needs Node.js and npm); its tests will be skipped");
+        say(
+            "MISSING: oidc-provider and oauth4webapi (need Node.js and npm); their tests will be skipped",
+        );
     }
     let python = python_environment();
     if python.is_none() {
         say("MISSING: a Python environment with PyJWT and schemathesis; its tests will be skipped");
     }
-    Peers { python }
+    let canaille = python
+        .clone()
+        .filter(|python| pip_install(python, CANAILLE));
+    if canaille.is_none() {
+        say("MISSING: Canaille (PyPI); its tests will be skipped");
+    }
+    Peers { python, canaille }
 }
 
 fn is_on_path(program: &str) -> bool {
@@ -70,10 +84,13 @@ fn apt_install(packages: &[&str]) -> bool {
     install() || (quiet(Command::new("apt-get").arg("update")) && install())
 }
 
-/// The authorization server of `tests/tests/oidc_provider`, from its lock file.
+/// The authorization server of `tests/tests/oidc_provider` and the client beside it, from their lock file.
 fn oidc_provider() -> bool {
     let home = root().join("target/peers/oidc-provider");
-    if home.join("node_modules/oidc-provider").exists() {
+    let present = ["oidc-provider", "oauth4webapi"]
+        .iter()
+        .all(|package| home.join("node_modules").join(package).exists());
+    if present {
         return is_on_path("node");
     }
     if !is_on_path("npm") || std::fs::create_dir_all(&home).is_err() {
@@ -101,18 +118,16 @@ fn python_environment() -> Option<PathBuf> {
             return None;
         }
     }
-    for (module, package) in PYPI {
-        let present = quiet(Command::new(&python).args(["-c", &format!("import {module}")]));
-        if !present {
-            say(&format!("installing {package} with pip"));
-            let mut pip = Command::new(&python);
-            pip.args(["-m", "pip", "install", "--quiet", package]);
-            if !quiet(&mut pip) {
-                return None;
-            }
-        }
+    let all = PYPI.iter().all(|package| pip_install(&python, *package));
+    all.then_some(python)
+}
+
+fn pip_install(python: &Path, (module, package): (&str, &str)) -> bool {
+    if quiet(Command::new(python).args(["-c", &format!("import {module}")])) {
+        return true;
     }
-    Some(python)
+    say(&format!("installing {package} with pip"));
+    quiet(Command::new(python).args(["-m", "pip", "install", "--quiet", package]))
 }
 
 fn quiet(command: &mut Command) -> bool {

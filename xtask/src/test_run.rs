@@ -30,6 +30,9 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
     if let Some(python) = &peers.python {
         command.env("BONAFIDE_PEER_PYTHON", python);
     }
+    if let Some(python) = &peers.canaille {
+        command.env("BONAFIDE_PEER_CANAILLE", python);
+    }
     let mut child = command.spawn().context("cargo test does not start")?;
     let output = child.stdout.take().context("cargo test has an output")?;
     let mut totals = Totals::default();

@@ -10,10 +10,9 @@ use url::Url;
 use crate::discovery::{DiscoveryReject, ServerMetadata};
 use crate::entropy::{self, Entropy, EntropyFailed};
 use crate::freshness::{self, Freshness, is_value};
-use crate::http::{HttpRequest, HttpResponse};
+use crate::http::{HttpRequest, HttpResponse, Method};
 use crate::jwt::UnsignedJwt;
 use crate::response::{self, MOST_RESPONSE_BYTES, ResponseReject};
-use crate::secret::SecretText;
 use crate::time::UnixTime;
 
 #[derive(Serialize)]
@@ -61,8 +60,9 @@ pub fn challenge(server: &ServerMetadata) -> Result<HttpRequest, DiscoveryReject
         .challenge_endpoint
         .clone()
         .ok_or(DiscoveryReject::EndpointMissing("challenge_endpoint"))?;
-    let nothing = SecretText::new("");
-    Ok(HttpRequest::post_form(url, &nothing, MOST_RESPONSE_BYTES))
+    let mut request = HttpRequest::fetch(url, MOST_RESPONSE_BYTES);
+    request.method = Method::Post;
+    Ok(request)
 }
 
 #[derive(Deserialize)]
@@ -142,7 +142,8 @@ mod tests {
         );
         server.challenge_endpoint = Some(Url::parse("https://as.example/challenge").unwrap());
         let request = challenge(&server).unwrap();
-        assert!(request.body.is_empty());
+        assert_eq!(request.method, Method::Post);
+        assert!(request.body.is_empty() && request.header("content-type").is_none());
         let mut response = json_response(200, &json!({"attestation_challenge": "c-2"}));
         response
             .headers

@@ -209,7 +209,8 @@ impl ServerMetadata {
             .jwks_uri
             .clone()
             .ok_or(DiscoveryReject::EndpointMissing("jwks_uri"))?;
-        Ok(HttpRequest::fetch(url, MOST_DOCUMENT_BYTES))
+        let request = HttpRequest::fetch(url, MOST_DOCUMENT_BYTES);
+        Ok(request.accepting("application/json, application/jwk-set+json"))
     }
 }
 

@@ -89,6 +89,12 @@ impl HttpRequest {
         }
     }
 
+    /// With another wish for the answer's type than plain JSON.
+    pub(crate) fn accepting(mut self, types: &'static str) -> Self {
+        self.headers.retain(|(name, _)| *name != "accept");
+        self.with_header("accept", SecretText::new(types))
+    }
+
     pub(crate) fn with_header(mut self, name: &'static str, value: SecretText) -> Self {
         self.headers.push((name, value));
         self

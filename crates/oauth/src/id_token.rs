@@ -3,7 +3,8 @@
 //! Time is the server's clock as it told it (a phone's may be off by a day), with a minute of slack. A token that
 //! came straight from the token endpoint is verified all the same. Who the user is, the app decides.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::discovery::Issuer;
 use crate::encoding::{base64url, sha256};
@@ -144,15 +145,36 @@ struct Claims {
     iss: String,
     sub: String,
     aud: Audience,
-    exp: i64,
-    iat: i64,
+    exp: NumericDate,
+    iat: NumericDate,
     nonce: Option<String>,
     azp: Option<String>,
     at_hash: Option<String>,
-    auth_time: Option<i64>,
+    auth_time: Option<NumericDate>,
     email: Option<String>,
     name: Option<String>,
     given_name: Option<String>,
+}
+
+/// Seconds since 1970. RFC 7519 §2 allows fractions, and servers send them; they are cut off.
+#[derive(Clone, Copy)]
+struct NumericDate(i64);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let text = number.to_string();
+        let whole = text
+            .split_once('.')
+            .map_or(text.as_str(), |(whole, fraction)| {
+                let digits = fraction.bytes().all(|byte| byte.is_ascii_digit());
+                if digits { whole } else { "" }
+            });
+        whole
+            .parse()
+            .map(Self)
+            .map_err(|_| D::Error::custom("a date beyond all clocks"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -190,9 +212,9 @@ impl Expectation {
         check_access_token(&claims, access_token)?;
         Ok(IdTokenClaims {
             subject: claims.sub,
-            issued_at: claims.iat,
-            expires_at: claims.exp,
-            authenticated_at: claims.auth_time,
+            issued_at: claims.iat.0,
+            expires_at: claims.exp.0,
+            authenticated_at: claims.auth_time.map(|at| at.0),
             email: claims.email,
             name: claims.name,
             given_name: claims.given_name,
@@ -241,7 +263,9 @@ impl Expectation {
         let since = claims
             .auth_time
             .ok_or(IdTokenReject::AuthenticationTooOld)?;
-        let good_until = UnixTime(since).plus(i64::from(max_age)).plus(SLACK_SECONDS);
+        let good_until = UnixTime(since.0)
+            .plus(i64::from(max_age))
+            .plus(SLACK_SECONDS);
         if now > good_until {
             return Err(IdTokenReject::AuthenticationTooOld);
         }
@@ -250,13 +274,13 @@ impl Expectation {
 }
 
 fn check_time(claims: &Claims, now: UnixTime) -> Result<(), IdTokenReject> {
-    if now >= UnixTime(claims.exp).plus(SLACK_SECONDS) {
+    if now >= UnixTime(claims.exp.0).plus(SLACK_SECONDS) {
         return Err(IdTokenReject::Expired);
     }
-    if UnixTime(claims.iat) > now.plus(SLACK_SECONDS) {
+    if UnixTime(claims.iat.0) > now.plus(SLACK_SECONDS) {
         return Err(IdTokenReject::IssuedInFuture);
     }
-    if UnixTime(claims.iat).plus(MOST_AGE_SECONDS) < now {
+    if UnixTime(claims.iat.0).plus(MOST_AGE_SECONDS) < now {
         return Err(IdTokenReject::IssuedTooLongAgo);
     }
     Ok(())

@@ -54,6 +54,9 @@ fn accepts_what_core_allows() {
         with("iat", json!(NOW.0 + 60)),
         with("iat", json!(NOW.0 - 600)),
         with("exp", json!(NOW.0 - 59)),
+        with("exp", json!(1_795_608_000.9)),
+        with("iat", json!(1_795_604_400.25)),
+        with("auth_time", json!(1_795_604_399.903_472)),
         without("email"),
     ] {
         let verified = verify(Occasion::Login, &claims).unwrap();
@@ -102,6 +105,10 @@ fn refuses_a_token_that_breaks_one_rule() {
         (without("iat"), IdTokenReject::ClaimsMalformed),
         (without("exp"), IdTokenReject::ClaimsMalformed),
         (with("exp", json!("soon")), IdTokenReject::ClaimsMalformed),
+        (with("exp", json!(1e300)), IdTokenReject::ClaimsMalformed),
+        (with("exp", json!(u64::MAX)), IdTokenReject::ClaimsMalformed),
+        (with("exp", json!(1.5e-9)), IdTokenReject::ClaimsMalformed),
+        (with("exp", json!(1_795_604_339.5)), IdTokenReject::Expired),
         (with("exp", json!(NOW.0 - 60)), IdTokenReject::Expired),
         (with("exp", json!(i64::MIN)), IdTokenReject::Expired),
         (

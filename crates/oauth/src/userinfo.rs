@@ -111,7 +111,8 @@ impl Tokens {
             .userinfo_endpoint
             .clone()
             .ok_or(DiscoveryReject::EndpointMissing("userinfo_endpoint"))?;
-        let request = HttpRequest::fetch(url, MOST_RESPONSE_BYTES);
+        let request = HttpRequest::fetch(url, MOST_RESPONSE_BYTES)
+            .accepting("application/json, application/jwt");
         Ok(request.with_header("authorization", self.authorization()))
     }
 

@@ -1,5 +1,6 @@
 // An unmodified oidc-provider for the tests of crates/oauth. One argument: JSON with the public keys that the test holds the
-// private halves of. Keeps everything in memory, prints one line of JSON when it listens and one per refusal.
+// private halves of. Keeps everything in memory, prints one line of JSON when it listens and one per refusal, and ends when its
+// stdin does.
 import { createServer } from 'node:http';
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { exportJWK, generateKeyPair } from 'jose';
@@ -12,6 +13,7 @@ const signingKey = { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig',
 
 const common = {
   redirect_uris: ['https://app.example.com/oauth2/callback'],
+  post_logout_redirect_uris: ['https://app.example.com/goodbye'],
   response_types: ['code'],
   grant_types: ['authorization_code', 'refresh_token'],
   application_type: 'web',
@@ -23,6 +25,7 @@ const client = (client_id, token_endpoint_auth_method, more = {}) =>
 const configuration = {
   clients: [
     client('c-basic', 'client_secret_basic', { client_secret: secret }),
+    client('c-signed', 'client_secret_basic', { client_secret: secret, userinfo_signed_response_alg: 'RS256' }),
     client('c-post', 'client_secret_post', { client_secret: secret }),
     client('c-csjwt', 'client_secret_jwt', { client_secret: secret, token_endpoint_auth_signing_alg: 'HS256' }),
     client('c-pkjwt', 'private_key_jwt', { jwks: { keys: [clientJwk] }, token_endpoint_auth_signing_alg: 'ES256' }),
@@ -30,6 +33,9 @@ const configuration = {
       jwks: { keys: [clientJwk] }, token_endpoint_auth_signing_alg: 'ES256', dpop_bound_access_tokens: true,
     }),
     client('c-attest', 'attest_jwt_client_auth'),
+    client('c-attest-native', 'attest_jwt_client_auth', {
+      application_type: 'native', redirect_uris: ['http://127.0.0.1/oauth2redirect'],
+    }),
     client('c-attest-dpop', 'attest_jwt_client_auth_dpop', { dpop_bound_access_tokens: true }),
     client('c-public', 'none', {
       application_type: 'native', redirect_uris: ['http://127.0.0.1/callback', 'com.example.books:/oauth2redirect'],
@@ -50,6 +56,7 @@ const configuration = {
     registration: { enabled: true, initialAccessToken: 'may-register' },
     registrationManagement: { enabled: true },
     userinfo: { enabled: true },
+    jwtUserinfo: { enabled: true },
     rpInitiatedLogout: { enabled: true },
     attestClientAuth: {
       enabled: true,
@@ -105,4 +112,5 @@ server.listen(0, '127.0.0.1', () => {
   server.on('request', provider.callback());
   console.log(JSON.stringify({ ready: true, issuer }));
 });
-process.on('SIGTERM', () => server.close(() => process.exit(0)));
+process.on('SIGTERM', () => process.exit(0));
+process.stdin.on('end', () => process.exit(0)).resume();

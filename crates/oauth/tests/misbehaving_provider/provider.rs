@@ -83,6 +83,7 @@ impl Key {
 
 /// The provider. Every field is a place where it can misbehave.
 pub(crate) struct Provider {
+    issuer: String,
     pub(crate) key: Key,
     pub(crate) published: Vec<Value>,
     /// What a second look at the keys shows.
@@ -93,7 +94,15 @@ pub(crate) struct Provider {
     pub(crate) token_body: Value,
     pub(crate) userinfo: Value,
     pub(crate) break_signature: bool,
-    pub(crate) redirect: Box<dyn Fn(&mut Query)>,
+    pub(crate) redirect: Box<dyn Fn(&mut Query) + Send>,
+    /// What the browser's address becomes on the way.
+    pub(crate) landed: Box<dyn Fn(String) -> String + Send>,
+    /// Whether what is known of the user comes as a JWT.
+    pub(crate) userinfo_signed: bool,
+    /// Answers of the token endpoint before its usual one, in turn.
+    pub(crate) token_first: Vec<HttpResponse>,
+    /// Requests that the token endpoint saw.
+    pub(crate) token_requests: Vec<HttpRequest>,
     /// Replaces the whole answer of the token endpoint.
     pub(crate) token_answer: Option<HttpResponse>,
     pub(crate) date: Option<&'static str>,
@@ -103,18 +112,29 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn good() -> Self {
+        Self::at(ISSUER)
+    }
+
+    /// A good one under this issuer.
+    pub(crate) fn at(issuer: &str) -> Self {
         let key = Key::ec("k-1");
         Self {
+            issuer: issuer.to_owned(),
             published: vec![key.jwk()],
             published_later: None,
-            discovery: discovery(),
+            discovery: discovery(issuer),
             header: key.header(),
-            claims: claims(),
+            claims: claims(issuer),
             token_body: json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer",
                 "expires_in": 3600, "refresh_token": "refresh-1", "scope": "openid email"}),
-            userinfo: json!({"sub": SUBJECT, "email": "reader@example.com"}),
+            userinfo: json!({"sub": SUBJECT, "email": "reader@example.com", "iss": issuer,
+                "aud": CLIENT}),
             break_signature: false,
             redirect: Box::new(|_| ()),
+            landed: Box::new(|landed| landed),
+            userinfo_signed: false,
+            token_first: vec![],
+            token_requests: vec![],
             token_answer: None,
             date: None,
             key_fetches: 0,
@@ -140,13 +160,13 @@ impl Provider {
         self.nonce = asked.get("nonce").cloned();
         let mut answer = Query::from([
             ("code".to_owned(), "code-1".to_owned()),
-            ("iss".to_owned(), ISSUER.to_owned()),
+            ("iss".to_owned(), self.issuer.clone()),
             ("state".to_owned(), asked["state"].clone()),
         ]);
         (self.redirect)(&mut answer);
         let mut landed = url::Url::parse(&asked["redirect_uri"]).unwrap();
         landed.query_pairs_mut().extend_pairs(answer);
-        landed.into()
+        (self.landed)(landed.into())
     }
 
     /// Answers a request.
@@ -162,13 +182,23 @@ impl Provider {
                 let keys = later.unwrap_or(&self.published);
                 self.json(&json!({ "keys": keys }))
             }
-            (Method::Post, "/token") => self.token(),
+            (Method::Post, "/token") => {
+                self.token_requests.push(request.clone());
+                self.token()
+            }
+            (Method::Get, "/userinfo") if self.userinfo_signed => {
+                let token = self.jwt(&self.userinfo);
+                answer(200, "application/jwt", &token)
+            }
             (Method::Get, "/userinfo") => self.json(&self.userinfo),
             other => panic!("an unexpected request: {other:?}"),
         }
     }
 
-    fn token(&self) -> HttpResponse {
+    fn token(&mut self) -> HttpResponse {
+        if !self.token_first.is_empty() {
+            return self.token_first.remove(0);
+        }
         if let Some(answer) = &self.token_answer {
             return answer.clone();
         }
@@ -186,6 +216,10 @@ impl Provider {
         {
             *slot = json!(nonce);
         }
+        self.jwt(&claims)
+    }
+
+    fn jwt(&self, claims: &Value) -> String {
         let header = base64url(self.header.to_string());
         let input = format!("{header}.{}", base64url(claims.to_string()));
         let mut signature = self.key.sign(&input);
@@ -204,21 +238,22 @@ impl Provider {
     }
 }
 
-fn discovery() -> Value {
+fn discovery(issuer: &str) -> Value {
     json!({
-        "issuer": ISSUER,
-        "authorization_endpoint": format!("{ISSUER}/authorize"),
-        "token_endpoint": format!("{ISSUER}/token"),
-        "jwks_uri": format!("{ISSUER}/jwks"),
-        "userinfo_endpoint": format!("{ISSUER}/userinfo"),
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks"),
+        "userinfo_endpoint": format!("{issuer}/userinfo"),
+        "dpop_signing_alg_values_supported": ["ES256"],
         "code_challenge_methods_supported": ["S256"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
         "authorization_response_iss_parameter_supported": true,
     })
 }
 
-fn claims() -> Value {
-    json!({"iss": ISSUER, "sub": SUBJECT, "aud": CLIENT, "iat": NOW, "exp": NOW + 3600,
+fn claims(issuer: &str) -> Value {
+    json!({"iss": issuer, "sub": SUBJECT, "aud": CLIENT, "iat": NOW, "exp": NOW + 3600,
         "nonce": "as sent", "at_hash": base64url(&sha256(ACCESS_TOKEN.as_bytes())[..16])})
 }
 
