@@ -1,3 +1,5 @@
+//! What each way of authenticating a client is worth here: the good one, and each rule broken alone.
+
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
