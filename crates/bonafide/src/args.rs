@@ -89,6 +89,9 @@ pub(crate) enum Noun {
     /// Values that only attested instances get
     #[command(subcommand)]
     Secret(commands::secret::Verb),
+    /// The authorization servers that apps log in at
+    #[command(subcommand)]
+    Upstream(commands::upstream::Verb),
     /// What is demanded of an app instance, check by check
     #[command(subcommand)]
     Policy(commands::policy::Verb),

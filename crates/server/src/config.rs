@@ -6,12 +6,15 @@
 use std::collections::BTreeMap;
 
 use bonafide_evidence::Policy;
-use bonafide_wire::admin::{OverrideKind, Reference, Role, TokenMode};
+use bonafide_wire::admin::{
+    AssertionAudience, OverrideKind, Reference, Role, TokenMode, UpstreamEndpoints,
+};
 use bonafide_wire::device::SecretUse;
 use bonafide_wire::ids::{
-    AccountId, AnchorName, AppId, CredentialId, DeviceId, Host, PackageName, RegistrationId,
-    SecretName,
+    AccountId, AnchorName, AppId, CredentialId, DeviceId, Host, Issuer, PackageName,
+    RegistrationId, SecretName, UpstreamName,
 };
+use bonafide_wire::upstream::{ClientAuthenticationMethod, Rung};
 use serde::{Deserialize, Serialize};
 
 /// Everything, at one version.
@@ -58,6 +61,10 @@ pub struct AccountConfig {
     pub trust_roots: BTreeMap<AnchorName, TrustRoot>,
     /// Keys that sign attestation tokens, sealed.
     pub signing_keys: BTreeMap<String, SigningKey>,
+    /// Keys that attest instances to authorization servers, sealed; the newest signs.
+    pub attester_keys: BTreeMap<String, SigningKey>,
+    /// Authorization servers.
+    pub upstreams: BTreeMap<UpstreamName, Upstream>,
     /// The keys that sign trust metadata, sealed.
     pub trust_keys: TrustKeys,
     /// The signed trust metadata as served.
@@ -209,6 +216,120 @@ pub struct Anchor {
     pub added_by: String,
     /// Seconds since 1970.
     pub added_at: i64,
+}
+
+/// An authorization server that the account's apps log in at.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Upstream {
+    /// Its issuer identifier.
+    pub issuer: Issuer,
+    /// The app's client id there.
+    pub client_id: String,
+    /// Allowed rungs, best first.
+    pub rungs: Vec<Rung>,
+    /// What the service calls; nothing a device says changes it.
+    pub endpoints: UpstreamEndpoints,
+    /// How the service authenticates as the app's client.
+    pub authentication: Option<ClientAuthentication>,
+    /// Whom client assertions name.
+    pub audience: AssertionAudience,
+    /// Which apps may use it; empty: all.
+    pub apps: Vec<AppId>,
+    /// Where codes may arrive.
+    pub redirect_uris: Vec<String>,
+    /// Whether the relay keeps refresh tokens.
+    pub keep_refresh_tokens: bool,
+    /// Initial access token of the registration endpoint.
+    pub registration_secret: Option<SecretName>,
+    /// Grows with each change.
+    pub version: u64,
+    /// Seconds since 1970.
+    pub updated_at: i64,
+}
+
+/// How the service authenticates as the app's client at an upstream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// A runtime secret in the `Authorization` header.
+    ClientSecretBasic {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A runtime secret in the form.
+    ClientSecretPost {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A JWT authenticated with a runtime secret.
+    ClientSecretJwt {
+        /// Its name.
+        secret: SecretName,
+    },
+    /// A JWT signed with this key.
+    PrivateKeyJwt {
+        /// The key.
+        key: ClientKey,
+    },
+}
+
+/// The private key of a client at an upstream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClientKey {
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// The public half.
+    pub jwk: serde_json::Value,
+    /// PKCS#8.
+    pub sealed: SealedBytes,
+}
+
+impl ClientAuthentication {
+    /// The name that OAuth registers.
+    pub fn method(&self) -> ClientAuthenticationMethod {
+        match self {
+            Self::ClientSecretBasic { .. } => ClientAuthenticationMethod::ClientSecretBasic,
+            Self::ClientSecretPost { .. } => ClientAuthenticationMethod::ClientSecretPost,
+            Self::ClientSecretJwt { .. } => ClientAuthenticationMethod::ClientSecretJwt,
+            Self::PrivateKeyJwt { .. } => ClientAuthenticationMethod::PrivateKeyJwt,
+        }
+    }
+
+    /// The runtime secret behind it.
+    pub fn secret(&self) -> Option<&SecretName> {
+        match self {
+            Self::ClientSecretBasic { secret }
+            | Self::ClientSecretPost { secret }
+            | Self::ClientSecretJwt { secret } => Some(secret),
+            Self::PrivateKeyJwt { .. } => None,
+        }
+    }
+}
+
+impl Upstream {
+    /// Whether the account allows a rung here.
+    pub fn allows(&self, rung: Rung) -> bool {
+        self.rungs.contains(&rung)
+    }
+
+    /// Whether the service itself uses this runtime secret here.
+    pub fn uses_secret(&self, name: &SecretName) -> bool {
+        let authentication = self.authentication.as_ref();
+        authentication.and_then(ClientAuthentication::secret) == Some(name)
+            || self.registration_secret.as_ref() == Some(name)
+    }
+}
+
+impl AccountConfig {
+    /// Whether an upstream keeps this runtime secret on the service: it is never delivered then.
+    pub fn withholds_secret(&self, name: &SecretName) -> bool {
+        let keeps = |upstream: &Upstream| {
+            upstream.uses_secret(name)
+                && !(upstream.allows(Rung::DeliveredSecret)
+                    && upstream.registration_secret.as_ref() != Some(name))
+        };
+        self.upstreams.values().any(keeps)
+    }
 }
 
 /// Life of a signing key (`docs/operations.md`).

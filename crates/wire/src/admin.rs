@@ -383,17 +383,19 @@ pub enum AssertionAudience {
     },
 }
 
-dto! {
-    /// The endpoints of an upstream that the service calls.
-    UpstreamEndpoints {
-        /// Where codes and refresh tokens are redeemed.
-        token: EndpointUrl,
-        /// Where tokens are revoked (RFC 7009).
-        revocation: Option<EndpointUrl>,
-        /// Where clients are registered (RFC 7591).
-        registration: Option<EndpointUrl>,
-    }
+/// The endpoints of an upstream that the service calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UpstreamEndpoints {
+    /// Where codes and refresh tokens are redeemed.
+    pub token: EndpointUrl,
+    /// Where tokens are revoked (RFC 7009).
+    pub revocation: Option<EndpointUrl>,
+    /// Where clients are registered (RFC 7591).
+    pub registration: Option<EndpointUrl>,
 }
+
 dto! {
     /// An authorization server that the account's apps log in at.
     UpstreamView {

@@ -21,6 +21,7 @@ pub(crate) mod signing_key;
 pub(crate) mod simulator;
 pub(crate) mod token;
 pub(crate) mod trust;
+pub(crate) mod upstream;
 pub(crate) mod verdict;
 pub(crate) mod whoami;
 
@@ -46,6 +47,7 @@ pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> 
         Noun::Registration(verb) => registration::run(verb, context).await,
         Noun::Api(verb) => api::run(verb, context).await,
         Noun::Secret(verb) => secret::run(verb, context).await,
+        Noun::Upstream(verb) => upstream::run(verb, context).await,
         Noun::Policy(verb) => policy::run(verb, context).await,
         Noun::Token(verb) => token::run(verb, context).await,
         Noun::Device(verb) => device::run(verb, context).await,

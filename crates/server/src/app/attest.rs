@@ -14,6 +14,7 @@ use bonafide_wire::device::{
 use bonafide_wire::ids::{AccountId, AppId, DeviceId};
 use bonafide_wire::proof::{Purpose, device_id};
 use bonafide_wire::seal::{SealError, Sealer};
+use bonafide_wire::upstream::ClientAuthenticationOutcome;
 use zeroize::Zeroizing;
 
 use super::judge::{self, Asked, Judged, Refused};
@@ -275,9 +276,17 @@ fn most_bytes(reply: &AttestationReply) -> usize {
         SecretOutcome::Released { value: text, .. } => value(text),
         SecretOutcome::Withheld { .. } => 0,
     });
+    let proofs = reply
+        .client_authentications
+        .iter()
+        .map(|outcome| match outcome {
+            ClientAuthenticationOutcome::Issued { value: text, .. } => value(text),
+            ClientAuthenticationOutcome::Withheld { .. } => 0,
+        });
     let ticket = reply.ticket.as_slice().len().saturating_mul(2);
     tokens
         .chain(secrets)
+        .chain(proofs)
         .map(|bytes| bytes.saturating_add(MEMBERS))
         .fold(ticket.saturating_add(MEMBERS), usize::saturating_add)
 }

@@ -7,6 +7,7 @@ use bonafide_wire::problem::FieldError;
 use crate::keys::KeyError;
 use crate::keys::challenge::ChallengeReject;
 use crate::store::StoreError;
+use crate::upstream::UpstreamError;
 
 /// A use case's error: what the caller did wrong, or what we did. `http/problem.rs` maps it, once.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,27 @@ pub enum AppError {
         /// Seconds to wait.
         retry_after: u32,
     },
+    /// The account has no such upstream, or not for this app.
+    #[error("no such upstream")]
+    UnknownUpstream,
+    /// The account does not allow this rung there.
+    #[error("this upstream does not allow this rung")]
+    RungNotAllowed,
+    /// Not one of the upstream's redirect URIs.
+    #[error("the redirect URI is not allowed")]
+    RedirectUriNotAllowed,
+    /// The instance key does not prove possession, or is the enrolled key.
+    #[error("the instance key is not usable")]
+    InstanceKeyInvalid,
+    /// The refresh token was not kept for this device and upstream.
+    #[error("the refresh token is not one of ours")]
+    RefreshTokenInvalid,
+    /// The same relay request is under way.
+    #[error("the request is under way")]
+    RelayInProgress,
+    /// Another server gave no usable answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamFault),
     /// The store did nothing.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,6 +110,44 @@ pub enum AppError {
     /// Our own data does not fit together.
     #[error("{0}")]
     Internal(String),
+}
+
+/// What another server's failure means for whoever asked us.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamFault {
+    /// Nothing was done there; ask again after so many seconds.
+    #[error("the upstream is unavailable: {why}")]
+    Unavailable {
+        /// For the log and for operators.
+        why: String,
+        /// Seconds to wait.
+        retry_after: u32,
+    },
+    /// Whether it was done is unknown.
+    #[error("the upstream did not answer in time")]
+    TimedOut,
+    /// No authorization server answers like that.
+    #[error("the upstream's answer is not usable: {0}")]
+    Misbehaved(String),
+}
+
+/// How long to wait where the upstream did not say, seconds.
+pub(super) const UPSTREAM_RETRY: u32 = 5;
+
+impl From<UpstreamError> for AppError {
+    fn from(error: UpstreamError) -> Self {
+        Self::Upstream(match error {
+            UpstreamError::Unreachable(why) => UpstreamFault::Unavailable {
+                why,
+                retry_after: UPSTREAM_RETRY,
+            },
+            UpstreamError::TimedOut | UpstreamError::Interrupted(_) => UpstreamFault::TimedOut,
+            UpstreamError::Redirected { .. } | UpstreamError::TooLarge { .. } => {
+                UpstreamFault::Misbehaved(error.to_string())
+            }
+            UpstreamError::NotSendable(_) => return Self::Internal(error.to_string()),
+        })
+    }
 }
 
 impl AppError {

@@ -6,7 +6,9 @@
 pub mod admin;
 pub mod attest;
 pub mod challenge;
+mod client_auth;
 pub mod commit;
+mod discovered;
 pub mod discovery;
 pub mod enrol;
 mod error;
@@ -32,7 +34,7 @@ use bonafide_evidence::UnixTime;
 use bonafide_evidence::android::{ListAge, RecentAuthorities, RevocationList};
 use bonafide_wire::ids::AccountId;
 
-pub use error::AppError;
+pub use error::{AppError, UpstreamFault};
 pub use snapshot::Snapshot;
 
 use crate::clock::Clock;

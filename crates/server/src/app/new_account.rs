@@ -77,6 +77,8 @@ pub(super) fn draft(keys: &Keys, order: &NewAccountOrder<'_>) -> Result<AccountC
         trust_roots: BTreeMap::new(),
         managed_roots: true,
         signing_keys: BTreeMap::from([signing_key]),
+        attester_keys: BTreeMap::new(),
+        upstreams: BTreeMap::new(),
         trust_keys: keys.generate_trust_keys(order.id)?,
         trust: PublishedTrust {
             version: 0,

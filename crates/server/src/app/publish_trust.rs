@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 
 use bonafide_trust::author::{self, AuthorError};
-use bonafide_trust::{Bundle, ManagedRoot, ManagedRoots, ProtectedApi, RootMetadata};
+use bonafide_trust::{Bundle, ManagedRoot, ManagedRoots, ProtectedApi, RootMetadata, Upstream};
 use bonafide_wire::envelope::{Envelope, Role, TrustReply, signed_bytes};
-use bonafide_wire::ids::AccountId;
+use bonafide_wire::ids::{AccountId, UpstreamName};
+use bonafide_wire::upstream::Rung;
 
 use super::AppError;
-use crate::config::{AccountConfig, PublishedTrust, TrustKey};
+use crate::config::{self, AccountConfig, PublishedTrust, TrustKey};
 use crate::keys::Keys;
 use crate::store::{Expectation, ObjectKey, ObjectKind, Write};
 
@@ -71,7 +72,11 @@ fn publish(
                 pins: Vec::new(),
             })
             .collect(),
-        upstreams: Vec::new(),
+        upstreams: account
+            .upstreams
+            .iter()
+            .map(|(name, upstream)| told(name, upstream))
+            .collect(),
     };
     let payload = author::bundle_payload(&bundle)?;
     let signer = (Role::Bundle, &account.trust_keys.bundle);
@@ -81,6 +86,23 @@ fn publish(
         refresh_at: now.saturating_add(BUNDLE_REFRESH),
         document: author::reply(root, bundle)?,
     })
+}
+
+/// What apps are told about an authorization server: public facts only.
+fn told(name: &UpstreamName, upstream: &config::Upstream) -> Upstream {
+    let authentication = upstream.authentication.as_ref();
+    let delivered = upstream.allows(Rung::DeliveredSecret);
+    Upstream {
+        name: name.clone(),
+        issuer: upstream.issuer.clone(),
+        client_id: upstream.client_id.clone(),
+        rungs: upstream.rungs.clone(),
+        authentication: authentication.map(config::ClientAuthentication::method),
+        secret: authentication
+            .and_then(config::ClientAuthentication::secret)
+            .filter(|_| delivered)
+            .cloned(),
+    }
 }
 
 /// The root metadata in force, or new ones where their keys changed or their end comes near.

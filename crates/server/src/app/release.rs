@@ -9,9 +9,10 @@ use bonafide_wire::bytes;
 use bonafide_wire::device::{SecretOutcome, SecretWish, TokenOutcome, TokenWish, Withheld};
 use bonafide_wire::ids::AppId;
 use bonafide_wire::token::{Claims, Confirmation, EarStatus, Jwk, PROFILE};
-use bonafide_wire::upstream::{ClientAuthenticationOutcome, ClientAuthenticationWish};
+use bonafide_wire::upstream::ClientAuthenticationOutcome;
 
 use super::attest::Asking;
+use super::client_auth::{self, Instance};
 use super::{AppError, Service, enrol};
 use crate::config::RuntimeSecret;
 use crate::keys::KeyError;
@@ -44,12 +45,16 @@ pub(super) async fn all(
         .iter()
         .map(|wish| token(service, asking, grant, (&app, wish)))
         .collect::<Result<_, AppError>>()?;
-    let client_authentications = payload_wishes(asking)
-        .map(|wish| ClientAuthenticationOutcome::Withheld {
-            upstream: wish.upstream().clone(),
-            reason: Withheld::UnknownUpstream,
-        })
-        .collect();
+    let instance = Instance {
+        account: asking.account,
+        device: &asking.device,
+        enrolled: enrolled_key(asking)?,
+        app: &app,
+        challenge: asking.payload.challenge.as_slice(),
+        now: asking.now,
+    };
+    let wishes = &asking.payload.client_authentications;
+    let client_authentications = client_auth::all(service, &instance, grant, wishes).await?;
     Ok(Released {
         tokens,
         secrets,
@@ -57,10 +62,12 @@ pub(super) async fn all(
     })
 }
 
-fn payload_wishes<'a>(
-    asking: &'a Asking<'_>,
-) -> impl Iterator<Item = &'a ClientAuthenticationWish> {
-    asking.payload.client_authentications.iter()
+fn enrolled_key<'a>(asking: &'a Asking<'_>) -> Result<&'a [u8], AppError> {
+    asking
+        .ticket
+        .facts
+        .public_key()
+        .map_err(|_| AppError::TicketInvalid)
 }
 
 fn token(
@@ -125,7 +132,7 @@ fn issue(
     })
 }
 
-fn random_id() -> Result<String, AppError> {
+pub(super) fn random_id() -> Result<String, AppError> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| KeyError::Library)?;
     Ok(bytes::encode(random))
@@ -176,6 +183,9 @@ fn releasable<'a>(
         .get(&wish.name)
         .filter(|secret| secret.apps.is_empty() || app.is_some_and(|app| secret.apps.contains(app)))
         .ok_or(Withheld::UnknownSecret)?;
+    if asking.account.config.withholds_secret(&wish.name) {
+        return Err(Withheld::RungNotAllowed);
+    }
     if secret.hosts.contains(&wish.host) {
         Ok(secret)
     } else {

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use bonafide_evidence::android::Anchors;
 use bonafide_evidence::{DeviceOverride, Facts, ReferenceValue, Sha256Digest};
 use bonafide_wire::admin::{OverrideKind, Reference};
-use bonafide_wire::ids::{AccountId, AppId, DeviceId};
+use bonafide_wire::ids::{AccountId, AppId, DeviceId, UpstreamName};
 use bonafide_wire::token::{Jwk, JwkSet};
 
-use crate::config::{AccountConfig, Configuration, Registration, SigningKeyState};
+use crate::config::{
+    AccountConfig, ClientAuthentication, Configuration, Registration, SigningKey, SigningKeyState,
+};
 use crate::keys::Keys;
+use crate::keys::client::ClientSigner;
 use crate::keys::signing::TokenSigner;
 
 use super::AppError;
@@ -31,6 +34,9 @@ pub struct Snapshot {
 #[derive(Debug)]
 struct AccountIndex {
     signer: Option<Arc<TokenSigner>>,
+    attester: Option<Arc<ClientSigner>>,
+    client_signers: BTreeMap<UpstreamName, Arc<ClientSigner>>,
+    attester_jwks: Published,
     anchors: Anchors,
     references: BTreeMap<String, PackageReferences>,
     jwks: Published,
@@ -143,9 +149,12 @@ impl AccountIndex {
     ) -> Result<Self, AppError> {
         Ok(Self {
             signer: signer(id, account, keys, old)?,
+            attester: attester(id, account, keys, old)?,
+            client_signers: client_signers(id, account, keys, old)?,
+            attester_jwks: Published::new(serde_json::to_string(&jwks(&account.attester_keys))?),
             anchors: anchors(id, account)?,
             references: references(id, account)?,
-            jwks: Published::new(serde_json::to_string(&jwks(account))?),
+            jwks: Published::new(serde_json::to_string(&jwks(&account.signing_keys))?),
             trust: Published::new(account.trust.document.clone()),
         })
     }
@@ -171,6 +180,53 @@ fn signer(
         Some(signer) => Ok(Some(signer)),
         None => Ok(Some(Arc::new(keys.open_signing_key(id, kid, key)?))),
     }
+}
+
+/// The newest attester key, opened.
+fn attester(
+    id: &AccountId,
+    account: &AccountConfig,
+    keys: &Keys,
+    old: Option<&AccountIndex>,
+) -> Result<Option<Arc<ClientSigner>>, AppError> {
+    let newest = account
+        .attester_keys
+        .iter()
+        .max_by_key(|(kid, key)| (key.created_at, *kid));
+    let Some((kid, key)) = newest else {
+        return Ok(None);
+    };
+    let known = old
+        .and_then(|old| old.attester.clone())
+        .filter(|signer| signer.kid() == kid);
+    match known {
+        Some(signer) => Ok(Some(signer)),
+        None => Ok(Some(Arc::new(keys.open_attester_key(id, kid, key)?))),
+    }
+}
+
+/// The client keys of the upstreams, opened.
+fn client_signers(
+    id: &AccountId,
+    account: &AccountConfig,
+    keys: &Keys,
+    old: Option<&AccountIndex>,
+) -> Result<BTreeMap<UpstreamName, Arc<ClientSigner>>, AppError> {
+    let mut signers = BTreeMap::new();
+    for (name, upstream) in &account.upstreams {
+        let Some(ClientAuthentication::PrivateKeyJwt { key }) = &upstream.authentication else {
+            continue;
+        };
+        let known = old
+            .and_then(|old| old.client_signers.get(name).cloned())
+            .filter(|signer| signer.kid() == key.kid);
+        let signer = match known {
+            Some(signer) => signer,
+            None => Arc::new(keys.open_client_key(id, name, key)?),
+        };
+        signers.insert(name.clone(), signer);
+    }
+    Ok(signers)
 }
 
 fn anchors(id: &AccountId, account: &AccountConfig) -> Result<Anchors, AppError> {
@@ -226,10 +282,9 @@ fn reference_value(
     })
 }
 
-fn jwks(account: &AccountConfig) -> JwkSet {
+fn jwks(keys: &BTreeMap<String, SigningKey>) -> JwkSet {
     JwkSet {
-        keys: account
-            .signing_keys
+        keys: keys
             .values()
             .filter_map(|key| Jwk::from_point(key.public_key.as_slice()))
             .collect(),
@@ -240,6 +295,24 @@ impl<'a> AccountView<'a> {
     /// The key that signs now; absent only where an operator withdrew every key.
     pub fn signer(&self) -> Option<&'a TokenSigner> {
         self.index.signer.as_deref()
+    }
+
+    /// The key that attests instances to authorization servers; absent until an upstream needs it.
+    pub fn attester(&self) -> Option<&'a ClientSigner> {
+        self.index.attester.as_deref()
+    }
+
+    /// The client key of an upstream that authenticates with one.
+    pub fn client_signer(&self, upstream: &UpstreamName) -> Option<&'a ClientSigner> {
+        self.index
+            .client_signers
+            .get(upstream)
+            .map(|signer| &**signer)
+    }
+
+    /// The served JWKS of the attester.
+    pub fn attester_jwks(&self) -> &'a Published {
+        &self.index.attester_jwks
     }
 
     /// Where evidence chains may end: Google's keys and the account's development anchors.

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bonafide_wire::problem::{Problem, ProblemCode};
 
-use crate::app::AppError;
+use crate::app::{AppError, UpstreamFault};
 use crate::keys::challenge::ChallengeReject;
 use crate::store::StoreError;
 
@@ -86,9 +86,35 @@ fn problem_of(error: AppError) -> Problem {
             retry_after: Some(retry_after),
             ..Problem::new(Code::RateLimited)
         },
+        AppError::UnknownUpstream => Problem::new(Code::UnknownUpstream),
+        AppError::RungNotAllowed => Problem::new(Code::RungNotAllowed),
+        AppError::RedirectUriNotAllowed => Problem::new(Code::RedirectUriNotAllowed),
+        AppError::InstanceKeyInvalid => Problem::new(Code::InstanceKeyInvalid),
+        AppError::RefreshTokenInvalid => Problem::new(Code::RefreshTokenInvalid),
+        AppError::RelayInProgress => Problem {
+            retry_after: Some(1),
+            ..Problem::new(Code::RelayInProgress)
+        },
+        AppError::Upstream(fault) => upstream_problem(&fault),
         AppError::Store(error) => store_problem(error),
         AppError::Key(error) => internal(&error),
         AppError::Internal(why) => internal(&why),
+    }
+}
+
+/// What went wrong there is for the log and the operator; the words name no value.
+fn upstream_problem(fault: &UpstreamFault) -> Problem {
+    tracing::warn!(%fault, "an upstream failed");
+    let (code, retry_after) = match fault {
+        UpstreamFault::Unavailable { retry_after, .. } => {
+            (ProblemCode::UpstreamUnavailable, Some(*retry_after))
+        }
+        UpstreamFault::TimedOut => (ProblemCode::UpstreamTimedOut, Some(STORE_RETRY)),
+        UpstreamFault::Misbehaved(_) => (ProblemCode::UpstreamMisbehaved, Some(STORE_RETRY)),
+    };
+    Problem {
+        retry_after,
+        ..Problem::new(code).with_detail(fault.to_string())
     }
 }
 

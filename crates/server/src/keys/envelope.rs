@@ -6,7 +6,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{hmac, rand};
-use bonafide_wire::ids::{AccountId, CredentialId, SecretName};
+use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SecretName, UpstreamName};
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -36,6 +36,30 @@ impl Label {
         Self::new("signing-key", account, kid)
     }
 
+    pub(super) fn attester_key(account: &AccountId, kid: &str) -> Self {
+        Self::new("attester-key", account, kid)
+    }
+
+    pub(super) fn client_key(account: &AccountId, upstream: &UpstreamName, kid: &str) -> Self {
+        Self::new("client-key", account, &format!("{upstream}\0{kid}"))
+    }
+
+    pub(super) fn refresh_token(
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+    ) -> Self {
+        Self::new("refresh-token", account, &format!("{upstream}\0{device}"))
+    }
+
+    pub(super) fn management(
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+    ) -> Self {
+        Self::new("management", account, &format!("{upstream}\0{device}"))
+    }
+
     pub(super) fn trust_key(account: &AccountId, role: &str) -> Self {
         Self::new("trust-key", account, role)
     }
@@ -62,6 +86,11 @@ impl Envelopes {
             })
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// How many bytes are inside.
+    pub(super) fn length(sealed: &[u8]) -> usize {
+        sealed.len().saturating_sub(HEADER + TAG)
     }
 
     pub(super) fn seal(&self, label: &Label, plaintext: &[u8]) -> Result<Vec<u8>, KeyError> {

@@ -4,6 +4,7 @@
 //! [`bonafide_evidence::Grant`] (law 2); everything else is told what to do by `app`.
 
 pub mod challenge;
+pub mod client;
 pub mod envelope;
 pub mod master;
 pub mod signing;
@@ -12,11 +13,13 @@ use std::sync::Arc;
 
 use bonafide_evidence::Grant;
 use bonafide_wire::bytes::Base64Url;
-use bonafide_wire::ids::{AccountId, CredentialId, SecretName};
+use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SecretName, UpstreamName};
 use bonafide_wire::secret::SecretText;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::config::{RuntimeSecret, SealedBytes, SigningKey, SigningKeyState, TrustKey, TrustKeys};
+use crate::config::{
+    ClientKey, RuntimeSecret, SealedBytes, SigningKey, SigningKeyState, TrustKey, TrustKeys,
+};
 use envelope::{Envelopes, Label};
 use master::MasterKeys;
 
@@ -49,6 +52,7 @@ pub struct Keys(Arc<Derived>);
 struct Derived {
     at_rest: Envelopes,
     tickets: Envelopes,
+    kept_tokens: Envelopes,
     challenges: challenge::ChallengeKeys,
 }
 
@@ -64,6 +68,7 @@ impl Keys {
         Ok(Self(Arc::new(Derived {
             at_rest: Envelopes::derive(master, b"bonafide-v1-at-rest")?,
             tickets: Envelopes::derive(master, b"bonafide-v1-ticket")?,
+            kept_tokens: Envelopes::derive(master, b"bonafide-v1-refresh-token")?,
             challenges: challenge::ChallengeKeys::derive(master)?,
         })))
     }
@@ -95,13 +100,7 @@ impl Keys {
         secret: &RuntimeSecret,
     ) -> Result<SecretText, KeyError> {
         let label = Label::secret(account, name, secret.version);
-        let mut value = self.open(&label, &secret.sealed)?;
-        String::from_utf8(core::mem::take(&mut *value))
-            .map(SecretText::new)
-            .map_err(|error| {
-                error.into_bytes().zeroize();
-                KeyError::Unopenable
-            })
+        text_of(self.open(&label, &secret.sealed)?)
     }
 
     /// Seals a reply kept for a repeated request: it may hold a credential's secret.
@@ -208,6 +207,119 @@ impl Keys {
         signing::TokenSigner::new(kid, &private)
     }
 
+    /// Makes the key by which the account attests its apps' instances to authorization servers; gives its `kid`.
+    pub fn generate_attester_key(
+        &self,
+        account: &AccountId,
+        now: i64,
+    ) -> Result<(String, SigningKey), KeyError> {
+        let (public_key, private) = signing::generate()?;
+        let kid = signing::thumbprint(&public_key)?;
+        let sealed = self.seal(&Label::attester_key(account, &kid), &private)?;
+        let key = SigningKey {
+            state: SigningKeyState::Active,
+            public_key: Base64Url(public_key),
+            sealed,
+            created_at: now,
+            since: now,
+        };
+        Ok((kid, key))
+    }
+
+    /// Opens an attester key. Using it needs a Grant.
+    pub fn open_attester_key(
+        &self,
+        account: &AccountId,
+        kid: &str,
+        key: &SigningKey,
+    ) -> Result<client::ClientSigner, KeyError> {
+        let private = self.open(&Label::attester_key(account, kid), &key.sealed)?;
+        client::ClientSigner::new(kid, &private)
+    }
+
+    /// Makes the client key of an upstream, or takes over one that was made elsewhere.
+    pub fn client_key(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        imported: Option<&SecretText>,
+    ) -> Result<Result<ClientKey, client::ImportReject>, KeyError> {
+        let new = match imported.map(client::import) {
+            None => client::generate()?,
+            Some(Ok(new)) => new,
+            Some(Err(reject)) => return Ok(Err(reject)),
+        };
+        let label = Label::client_key(account, upstream, &new.kid);
+        Ok(Ok(ClientKey {
+            sealed: self.seal(&label, &new.private)?,
+            kid: new.kid,
+            jwk: new.jwk,
+        }))
+    }
+
+    /// Opens the client key of an upstream. Using it needs a Grant.
+    pub fn open_client_key(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        key: &ClientKey,
+    ) -> Result<client::ClientSigner, KeyError> {
+        let label = Label::client_key(account, upstream, &key.kid);
+        let private = self.open(&label, &key.sealed)?;
+        client::ClientSigner::new(&key.kid, &private)
+    }
+
+    /// How many bytes a runtime secret's value has: some uses demand a least length.
+    pub fn secret_length(secret: &RuntimeSecret) -> usize {
+        Envelopes::length(secret.sealed.0.as_slice())
+    }
+
+    /// Seals a refresh token for one device at one upstream: only there, and only here, it means anything.
+    pub fn seal_refresh_token(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+        token: &SecretText,
+    ) -> Result<Vec<u8>, KeyError> {
+        let label = Label::refresh_token(account, upstream, device);
+        self.0.kept_tokens.seal(&label, token.expose().as_bytes())
+    }
+
+    /// Opens a refresh token that was sealed for this device at this upstream.
+    pub fn open_refresh_token(
+        &self,
+        _grant: &Grant,
+        (account, upstream): (&AccountId, &UpstreamName),
+        device: &DeviceId,
+        sealed: &[u8],
+    ) -> Result<SecretText, KeyError> {
+        let label = Label::refresh_token(account, upstream, device);
+        text_of(self.0.kept_tokens.open(&label, sealed)?)
+    }
+
+    /// Seals what manages an instance's own registration (RFC 7592).
+    pub fn seal_management(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+        management: &[u8],
+    ) -> Result<SealedBytes, KeyError> {
+        self.seal(&Label::management(account, upstream, device), management)
+    }
+
+    /// Opens it again, to end the registration of a device that is no longer trusted.
+    pub fn open_management(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+        sealed: &SealedBytes,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.open(&Label::management(account, upstream, device), sealed)
+    }
+
     fn seal(&self, label: &Label, plaintext: &[u8]) -> Result<SealedBytes, KeyError> {
         let sealed = self.0.at_rest.seal(label, plaintext)?;
         Ok(SealedBytes(Base64Url(sealed)))
@@ -216,6 +328,16 @@ impl Keys {
     fn open(&self, label: &Label, sealed: &SealedBytes) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         self.0.at_rest.open(label, sealed.0.as_slice())
     }
+}
+
+/// Opened bytes as text, without a copy that is not wiped.
+fn text_of(mut opened: Zeroizing<Vec<u8>>) -> Result<SecretText, KeyError> {
+    String::from_utf8(core::mem::take(&mut *opened))
+        .map(SecretText::new)
+        .map_err(|error| {
+            error.into_bytes().zeroize();
+            KeyError::Unopenable
+        })
 }
 
 #[cfg(test)]

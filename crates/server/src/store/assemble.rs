@@ -12,7 +12,7 @@ use super::{ObjectKey, ObjectKind, StoreError, Write};
 use crate::config::{
     AccountConfig, AccountProfile, Anchor, Api, App, Configuration, Credential, DeviceOverride,
     ManagedRoots, PublishedTrust, Registration, RetiredSecret, Revocation, RuntimeSecret,
-    SigningKey, TrustKeys, TrustRoot, VersionedPolicy,
+    SigningKey, TrustKeys, TrustRoot, Upstream, VersionedPolicy,
 };
 
 /// One stored object, as the database has it.
@@ -171,6 +171,8 @@ struct Parts {
     anchors: BTreeMap<bonafide_wire::ids::AnchorName, Anchor>,
     trust_roots: BTreeMap<bonafide_wire::ids::AnchorName, TrustRoot>,
     signing_keys: BTreeMap<String, SigningKey>,
+    attester_keys: BTreeMap<String, SigningKey>,
+    upstreams: BTreeMap<bonafide_wire::ids::UpstreamName, Upstream>,
 }
 
 impl Parts {
@@ -190,6 +192,8 @@ impl Parts {
             ObjectKind::Anchor => insert(&mut self.anchors, object)?,
             ObjectKind::TrustRoot => insert(&mut self.trust_roots, object)?,
             ObjectKind::SigningKey => insert(&mut self.signing_keys, object)?,
+            ObjectKind::AttesterKey => insert(&mut self.attester_keys, object)?,
+            ObjectKind::Upstream => insert(&mut self.upstreams, object)?,
             ObjectKind::Revocation => {
                 let revocation: Revocation = object.read()?;
                 self.revoked.insert(object.id()?, revocation.at);
@@ -222,6 +226,8 @@ impl Parts {
             anchors: account.anchors,
             trust_roots: account.trust_roots,
             signing_keys: account.signing_keys,
+            attester_keys: account.attester_keys,
+            upstreams: account.upstreams,
         }
     }
 
@@ -251,6 +257,8 @@ impl Parts {
             ObjectKind::Anchor => drop(self.anchors.remove(&object.id()?)),
             ObjectKind::TrustRoot => drop(self.trust_roots.remove(&object.id()?)),
             ObjectKind::SigningKey => drop(self.signing_keys.remove(&object.key.id)),
+            ObjectKind::AttesterKey => drop(self.attester_keys.remove(&object.key.id)),
+            ObjectKind::Upstream => drop(self.upstreams.remove(&object.id()?)),
             ObjectKind::Revocation => drop(self.revoked.remove(&object.id()?)),
             ObjectKind::Credential => return Err(object.damaged("belongs to the service")),
         }
@@ -275,6 +283,8 @@ impl Parts {
             managed_roots: self.managed_roots.ok_or(ObjectKind::ManagedRoots)?.enabled,
             trust_roots: self.trust_roots,
             signing_keys: self.signing_keys,
+            attester_keys: self.attester_keys,
+            upstreams: self.upstreams,
             trust_keys: self.trust_keys.ok_or(ObjectKind::TrustKeys)?,
             trust: self.trust.ok_or(ObjectKind::Trust)?,
         })

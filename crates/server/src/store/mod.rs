@@ -100,6 +100,10 @@ pub enum ObjectKind {
     TrustRoot,
     /// [`crate::config::SigningKey`]
     SigningKey,
+    /// [`crate::config::SigningKey`] that attests to authorization servers
+    AttesterKey,
+    /// [`crate::config::Upstream`]
+    Upstream,
     /// [`crate::config::TrustKeys`]
     TrustKeys,
     /// [`crate::config::PublishedTrust`]
@@ -110,7 +114,7 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Account,
         Self::App,
         Self::Registration,
@@ -124,6 +128,8 @@ impl ObjectKind {
         Self::ManagedRoots,
         Self::TrustRoot,
         Self::SigningKey,
+        Self::AttesterKey,
+        Self::Upstream,
         Self::TrustKeys,
         Self::Trust,
         Self::Credential,
@@ -145,6 +151,8 @@ impl ObjectKind {
             Self::ManagedRoots => "managed-roots",
             Self::TrustRoot => "trust-root",
             Self::SigningKey => "signing-key",
+            Self::AttesterKey => "attester-key",
+            Self::Upstream => "upstream",
             Self::TrustKeys => "trust-keys",
             Self::Trust => "trust",
             Self::Credential => "credential",

@@ -86,6 +86,11 @@ pub async fn remove(service: &Service, scope: &Scope, id: &AppId) -> Result<(), 
                 "a secret names it; change that first".to_owned(),
             ));
         }
+        if super::upstreams::names_app(account, id) {
+            return Err(AppError::Conflict(
+                "an upstream names it; change that first".to_owned(),
+            ));
+        }
         let key = ObjectKey::of(&scope.account, ObjectKind::App, id.as_str());
         Ok(Step::new("app.removed", id, ()).write(Write::delete(key, Expectation::Present)))
     })

@@ -21,6 +21,8 @@ pub mod secrets;
 pub mod sessions;
 pub mod signing_keys;
 pub mod trust;
+pub mod upstream_check;
+pub mod upstreams;
 pub mod verdicts;
 
 use bonafide_wire::admin::Role;

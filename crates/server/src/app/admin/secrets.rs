@@ -6,7 +6,7 @@ use bonafide_wire::ids::{AppId, SecretName};
 
 use super::page::Wanted;
 use super::rules::Rules;
-use super::{Scope, Step, change};
+use super::{Scope, Step, change, upstreams};
 use crate::app::{AppError, Service};
 use crate::config::{AccountConfig, RetiredSecret, RuntimeSecret};
 use crate::store::{Expectation, ObjectKey, ObjectKind, Write};
@@ -33,6 +33,10 @@ pub async fn put(
         }
         let apps = put.apps.as_deref().unwrap_or_default();
         known_apps(account, apps)?;
+        let short = put.value.expose().len() < upstreams::LEAST_HMAC_SECRET;
+        if short && upstreams::authenticates_jwts(account, name) {
+            return Err(AppError::invalid("/value", upstreams::WEAK));
+        }
         let retired = account.retired_secrets.get(name);
         let last = before.map(|before| before.version);
         let last = last.max(retired.map(|retired| retired.version));
@@ -148,6 +152,11 @@ pub async fn remove(
             .ok_or(AppError::NotFound("secret"))?;
         if unchanged.is_some_and(|version| version != secret.version) {
             return Err(AppError::PreconditionFailed);
+        }
+        let users = upstreams::users_of_secret(account, name);
+        if !users.is_empty() {
+            let why = format!("upstream {} needs it; change that first", users.join(", "));
+            return Err(AppError::Conflict(why));
         }
         let key = |kind| ObjectKey::of(&scope.account, kind, name.as_str());
         // Instances compare versions: a secret made again must not look older than what they hold.

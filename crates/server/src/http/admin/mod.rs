@@ -18,6 +18,7 @@ mod secrets;
 mod sessions;
 mod table;
 mod trust;
+mod upstreams;
 
 use bonafide_wire::admin::Role;
 use utoipa::openapi::OpenApi;
@@ -44,7 +45,7 @@ pub fn description() -> OpenApi {
 /// Who may do what: the one place.
 fn table() -> Table {
     let table = app_table(service_table(Table::default()));
-    trust_table(devices_table(access_table(table)))
+    trust_table(devices_table(upstreams_table(access_table(table))))
 }
 
 /// What concerns the service as a whole.
@@ -101,6 +102,16 @@ fn access_table(table: Table) -> Table {
         .route(ADMIN, routes!(credentials::create))
         .route(ADMIN, routes!(credentials::remove))
         .route(AUDITOR, routes!(audit::list))
+}
+
+/// Where apps log in.
+fn upstreams_table(table: Table) -> Table {
+    table
+        .route(VIEWER, routes!(upstreams::list))
+        .route(VIEWER, routes!(upstreams::read))
+        .route(ADMIN, routes!(upstreams::put))
+        .route(ADMIN, routes!(upstreams::remove))
+        .route(ADMIN, routes!(upstreams::check))
 }
 
 /// Devices, and what was decided about them.

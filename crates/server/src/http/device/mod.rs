@@ -26,6 +26,7 @@ pub fn routes() -> OpenApiRouter<State> {
         .routes(routes!(tokens::consume_token))
         .routes(routes!(published::trust_bundle))
         .routes(routes!(published::jwks))
+        .routes(routes!(published::attester_jwks))
         .routes(routes!(published::openid_configuration))
         .routes(routes!(published::authorization_server))
         .routes(routes!(published::authorization_server_inserted))

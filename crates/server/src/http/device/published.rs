@@ -64,6 +64,29 @@ pub(super) async fn jwks(
     Ok(serve(snapshot.account(&account)?.jwks(), &headers))
 }
 
+/// The public keys of client attestations and software statements, for authorization servers.
+#[utoipa::path(
+    get,
+    path = "/v1/{account}/attester/jwks.json",
+    tag = "verifier",
+    params(("account" = String, Path, description = "The account's id")),
+    responses(
+        (status = 200, body = JwkSet, description = "The keys; none until an upstream needs one"),
+        (status = 304, description = "The ones with that ETag are still in force"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Rejected"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "Not now"),
+    ),
+)]
+pub(super) async fn attester_jwks(
+    Shared(service): Shared<State>,
+    account: AccountPath,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let snapshot = service.snapshot();
+    let account = account.id()?;
+    Ok(serve(snapshot.account(&account)?.attester_jwks(), &headers))
+}
+
 /// Discovery as OpenID Connect names it.
 #[utoipa::path(
     get,
