@@ -2,6 +2,10 @@
 //!
 //! A [`Blueprint`] is a good chain in parts; change a part, then mint.
 
+pub mod apple;
+pub mod play;
+pub mod receipt;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
