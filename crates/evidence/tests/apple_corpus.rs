@@ -241,108 +241,104 @@ fn records(corpus: &Corpus, kind: &str) -> Vec<Record> {
 
 #[test]
 fn attestations_get_the_expected_verdicts_and_facts() {
-    let Some(corpus) = Corpus::open("App Attest attestations") else {
-        return;
-    };
-    let derived = Anchors::none()
-        .with_operator(&corpus.shared("derived-apple-test-root.der"))
-        .unwrap();
-    let apple = Anchors::apple_app_attest();
-    let (table, mut tally) = (code_table(), Tally::default());
-    let memory = RecentAuthorities::with_capacity(16);
-    for record in records(&corpus, "attestation") {
-        let anchors = if record.0["policy"].is_object() {
-            &derived
-        } else {
-            &apple
-        };
-        for (case, record, expect) in cases(&record) {
-            let outcome = attestation(&record, anchors, &memory, &mut tally);
-            tally.compare(
-                &case,
-                &expect,
-                outcome.as_ref().copied().map_err(Vec::as_slice),
-                &table,
-            );
+    for corpus in Corpus::views("App Attest attestations") {
+        let derived = Anchors::none()
+            .with_operator(&corpus.shared("derived-apple-test-root.der"))
+            .unwrap();
+        let apple = Anchors::apple_app_attest();
+        let (table, mut tally) = (code_table(), Tally::default());
+        let memory = RecentAuthorities::with_capacity(16);
+        for record in records(&corpus, "attestation") {
+            let anchors = if record.0["policy"].is_object() {
+                &derived
+            } else {
+                &apple
+            };
+            for (case, record, expect) in cases(&record) {
+                let outcome = attestation(&record, anchors, &memory, &mut tally);
+                tally.compare(
+                    &case,
+                    &expect,
+                    outcome.as_ref().copied().map_err(Vec::as_slice),
+                    &table,
+                );
+            }
         }
+        assert!(!memory.is_empty());
+        tally.finish("App Attest attestations");
     }
-    assert!(!memory.is_empty());
-    tally.finish("App Attest attestations");
 }
 
 #[test]
 fn assertions_get_the_expected_verdicts_and_facts() {
-    let Some(corpus) = Corpus::open("App Attest assertions") else {
-        return;
-    };
-    let (table, mut tally) = (code_table(), Tally::default());
-    for record in records(&corpus, "assertion") {
-        for (case, record, expect) in cases(&record) {
-            let outcome = assertion(&record, &mut tally);
-            tally.compare(
-                &case,
-                &expect,
-                outcome.as_ref().copied().map_err(Vec::as_slice),
-                &table,
-            );
+    for corpus in Corpus::views("App Attest assertions") {
+        let (table, mut tally) = (code_table(), Tally::default());
+        for record in records(&corpus, "assertion") {
+            for (case, record, expect) in cases(&record) {
+                let outcome = assertion(&record, &mut tally);
+                tally.compare(
+                    &case,
+                    &expect,
+                    outcome.as_ref().copied().map_err(Vec::as_slice),
+                    &table,
+                );
+            }
         }
+        tally.finish("App Attest assertions");
     }
-    tally.finish("App Attest assertions");
 }
 
 #[test]
 fn receipts_get_the_expected_verdicts_and_facts() {
-    let Some(corpus) = Corpus::open("App Attest receipts") else {
-        return;
-    };
-    let anchors = Anchors::apple_receipts();
-    let (table, mut tally) = (code_table(), Tally::default());
-    for record in records(&corpus, "receipt") {
-        for (case, record, expect) in cases(&record) {
-            // A special case is decided by a rule of its name: refused.
-            let expect = expect.replace("special:", "reject:");
-            let outcome = receipt(&record, &anchors, &mut tally);
-            tally.compare(
-                &case,
-                &expect,
-                outcome.as_ref().copied().map_err(Vec::as_slice),
-                &table,
-            );
+    for corpus in Corpus::views("App Attest receipts") {
+        let anchors = Anchors::apple_receipts();
+        let (table, mut tally) = (code_table(), Tally::default());
+        for record in records(&corpus, "receipt") {
+            for (case, record, expect) in cases(&record) {
+                // A special case is decided by a rule of its name: refused.
+                let expect = expect.replace("special:", "reject:");
+                let outcome = receipt(&record, &anchors, &mut tally);
+                tally.compare(
+                    &case,
+                    &expect,
+                    outcome.as_ref().copied().map_err(Vec::as_slice),
+                    &table,
+                );
+            }
         }
+        tally.finish("App Attest receipts");
     }
-    tally.finish("App Attest receipts");
 }
 
 /// An attestation carries its receipt; what is in it is what Apple would sign.
 #[test]
 fn receipts_inside_attestations_are_about_the_attested_key() {
-    let Some(corpus) = Corpus::open("receipts inside attestations") else {
-        return;
-    };
-    let anchors = Anchors::apple_receipts();
-    let mut genuine = 0;
-    for record in records(&corpus, "attestation") {
-        if record.0["receipt_cms_ok"] != true {
-            continue;
+    for corpus in Corpus::views("receipts inside attestations") {
+        let anchors = Anchors::apple_receipts();
+        let mut genuine = 0;
+        for record in records(&corpus, "attestation") {
+            if record.0["receipt_cms_ok"] != true {
+                continue;
+            }
+            let object = record.base64("object");
+            let bytes = receipt_of(&object).unwrap();
+            let look = |public_key| {
+                verify_receipt(&Receipt {
+                    object: bytes,
+                    app_id: record.text("app_id"),
+                    public_key,
+                    anchors: &anchors,
+                    now: record.at(),
+                })
+            };
+            let facts = look(ExpectedPublicKey::NotCompared);
+            assert!(facts.is_ok(), "{}: {facts:?}", record.id());
+            assert_eq!(
+                look(ExpectedPublicKey::Exactly(&[4; 65])),
+                Err(Reject::KeyIdMismatch)
+            );
+            genuine += 1;
         }
-        let object = record.base64("object");
-        let bytes = receipt_of(&object).unwrap();
-        let look = |public_key| {
-            verify_receipt(&Receipt {
-                object: bytes,
-                app_id: record.text("app_id"),
-                public_key,
-                anchors: &anchors,
-                now: record.at(),
-            })
-        };
-        let facts = look(ExpectedPublicKey::NotCompared);
-        assert!(facts.is_ok(), "{}: {facts:?}", record.id());
-        assert_eq!(
-            look(ExpectedPublicKey::Exactly(&[4; 65])),
-            Err(Reject::KeyIdMismatch)
-        );
-        genuine += 1;
+        println!("{genuine} receipts inside attestations");
     }
-    println!("{genuine} receipts inside attestations");
 }

@@ -18,6 +18,8 @@ mod patch_level;
 mod proven;
 mod provisioning_info;
 mod revocation;
+#[cfg(test)]
+mod revocation_matching;
 mod sightings;
 
 use serde::{Deserialize, Serialize};

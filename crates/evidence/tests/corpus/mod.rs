@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bonafide_evidence::UnixTime;
+use bonafide_evidence::{Sha256Digest, UnixTime};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// A folder with `vectors/` in it.
 pub struct Corpus {
     vectors: PathBuf,
+    /// Of a view, which goes when its walker is done.
+    _home: Option<TempDir>,
 }
 
 /// One record.
@@ -33,12 +36,54 @@ impl Corpus {
             .join(root);
         let vectors = root.join("vectors");
         if vectors.is_dir() {
-            return Some(Self { vectors });
+            return Some(Self {
+                vectors,
+                _home: None,
+            });
         }
         println!(
             "SKIPPED {walker}: no corpus; set BONAFIDE_CORPUS to a folder with vectors/ in it"
         );
         None
+    }
+
+    /// The corpus, and a view of it in which nothing says what a record is but the record: other folders and
+    /// files, every kind mixed, another order, names without a meaning. Whoever brings a corpus of his own brings
+    /// one like that.
+    #[allow(dead_code, reason = "not every test walks views")]
+    pub fn views(walker: &str) -> Vec<Self> {
+        let Some(corpus) = Self::open(walker) else {
+            return Vec::new();
+        };
+        let view = corpus.elsewhere();
+        vec![corpus, view]
+    }
+
+    fn elsewhere(&self) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let vectors = home.path().join("vectors");
+        copy(&self.vectors.join("common"), &vectors.join("common"));
+        let mut records = self.records(|_| true);
+        // An order that has nothing to do with where a record came from.
+        records.sort_by_cached_key(|Record(value)| Sha256Digest::of(value.to_string().as_bytes()));
+        let folders = ["9", "unseen"].map(|name| vectors.join(name));
+        let mut texts = [const { String::new() }; 6];
+        for (number, Record(mut value)) in records.into_iter().enumerate() {
+            value["id"] = format!("case-{number:06}").into();
+            for told in ["file", "note", "source", "tags"] {
+                value.as_object_mut().unwrap().remove(told);
+            }
+            texts[number % 6] += &(value.to_string() + "\n");
+        }
+        for (number, text) in texts.iter().enumerate() {
+            let folder = &folders[number % 2];
+            fs::create_dir_all(folder).unwrap();
+            fs::write(folder.join(format!("{number}.jsonl")), text).unwrap();
+        }
+        Self {
+            vectors,
+            _home: Some(home),
+        }
     }
 
     /// Every record of which `is_ours` is true; none is a failure.
@@ -69,6 +114,18 @@ impl Corpus {
     pub fn shared(&self, name: &str) -> Vec<u8> {
         let path = self.vectors.join("common").join(name);
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in sorted(from) {
+        let target = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            copy(&entry, &target);
+        } else {
+            fs::copy(&entry, &target).unwrap();
+        }
     }
 }
 
