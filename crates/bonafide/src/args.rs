@@ -107,6 +107,9 @@ pub(crate) enum Noun {
     /// Development roots of device evidence
     #[command(subcommand)]
     Anchor(commands::anchor::Verb),
+    /// The keys that open Play Integrity verdicts
+    #[command(subcommand)]
+    PlayKey(commands::play_key::Verb),
     /// The keys that sign attestation tokens
     #[command(subcommand)]
     SigningKey(commands::signing_key::Verb),

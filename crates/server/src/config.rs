@@ -14,6 +14,7 @@ use bonafide_wire::ids::{
     AccountId, AnchorName, AppId, CredentialId, DeviceId, Host, Issuer, PackageName,
     RegistrationId, SecretName, UpstreamName,
 };
+use bonafide_wire::platform::AnchoredEvidence;
 use bonafide_wire::upstream::{ClientAuthenticationMethod, Rung};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,8 @@ pub struct AccountConfig {
     pub revoked: BTreeMap<DeviceId, i64>,
     /// Development anchors of evidence.
     pub anchors: BTreeMap<AnchorName, Anchor>,
+    /// How Play Integrity verdicts are read, sealed; by app.
+    pub play_keys: BTreeMap<AppId, PlayKey>,
     /// Whether connections to protected APIs trust managed roots only.
     pub managed_roots: bool,
     /// Roots of the account's own that are managed beside the built-in ones.
@@ -210,6 +213,9 @@ pub struct DeviceOverride {
 /// A development anchor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Anchor {
+    /// Which evidence may end there.
+    #[serde(default)]
+    pub evidence: AnchoredEvidence,
     /// DER certificate.
     pub certificate: bonafide_wire::bytes::Base64Url,
     /// Who added it.
@@ -330,6 +336,19 @@ impl AccountConfig {
         };
         self.upstreams.values().any(keeps)
     }
+}
+
+/// How the Play Integrity verdicts of an app are read: with its keys of "response encryption".
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlayKey {
+    /// The verification key: DER `SubjectPublicKeyInfo`, P-256.
+    pub verification: bonafide_wire::bytes::Base64Url,
+    /// The decryption key, 32 bytes.
+    pub sealed: SealedBytes,
+    /// Who added it.
+    pub added_by: String,
+    /// Seconds since 1970.
+    pub added_at: i64,
 }
 
 /// Life of a signing key (`docs/operations.md`).

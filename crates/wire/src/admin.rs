@@ -10,6 +10,7 @@ use crate::ids::{
     AccountId, AnchorName, AppId, CredentialId, DeviceId, EndpointUrl, Host, Issuer, PackageName,
     RegistrationId, SecretName, SupportId, UpstreamName,
 };
+use crate::platform::AnchoredEvidence;
 use crate::secret::{SecretText, expose_into, expose_some};
 use crate::upstream::Rung;
 
@@ -667,6 +668,8 @@ dto! {
     AnchorView {
         /// Its name.
         name: AnchorName,
+        /// Which evidence may end there.
+        evidence: AnchoredEvidence,
         /// SHA-256 of its key (`SubjectPublicKeyInfo`), lower-case hex.
         spki_sha256: String,
         /// Who added it.
@@ -678,6 +681,9 @@ dto! {
 dto! {
     /// `PUT …/anchors/{name}`
     PutAnchor {
+        /// Which evidence may end there. Absent: Android Key Attestation.
+        #[serde(default)]
+        evidence: AnchoredEvidence,
         /// One PEM certificate.
         certificate_pem: String,
     }

@@ -20,6 +20,7 @@ pub mod config_string;
 pub mod device;
 pub mod envelope;
 pub mod ids;
+pub mod platform;
 pub mod problem;
 pub mod proof;
 pub mod seal;

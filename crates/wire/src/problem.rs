@@ -66,6 +66,9 @@ problem_codes! {
     TicketExpired = "ticket-expired", 400, "The ticket has expired";
     /// The proof does not verify under the enrolled key.
     ProofInvalid = "proof-invalid", 400, "The proof of possession does not verify";
+    /// The counter of an App Attest assertion is not above that of the ticket: the key asserted something older, or
+    /// its phone was restored.
+    CounterNotGreater = "counter-not-greater", 400, "The assertion's counter is not above the last one";
     /// The evidence failed authentication.
     EvidenceRejected = "evidence-rejected", 422, "The platform evidence was rejected";
     /// Policy denies this instance.

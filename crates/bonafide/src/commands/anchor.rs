@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use bonafide_wire::admin::{AnchorView, PutAnchor, Role};
 use bonafide_wire::ids::AnchorName;
-use clap::Subcommand;
+use bonafide_wire::platform::AnchoredEvidence;
+use clap::{Subcommand, ValueEnum};
 
 use crate::ask::Consent;
 use crate::client::Route;
@@ -23,7 +24,8 @@ pub(crate) enum Verb {
             evidence is marked `development` in verdicts, tokens and listings, and the policy refuses the \
             mark until it is told otherwise:\n\n  bonafide policy set development observe\n\n\
             An account for production should have no anchor.",
-        after_long_help = "Example:\n  bonafide anchor add simulator root.pem"
+        after_long_help = "Examples:\n  bonafide anchor add simulator root.pem\n  \
+            bonafide anchor add virtual-iphone iphone-root.pem --for app-attest"
     )]
     Add {
         /// Its name
@@ -31,6 +33,9 @@ pub(crate) enum Verb {
         /// One certificate, PEM
         #[arg(value_name = "FILE")]
         certificate: PathBuf,
+        /// Which evidence may end there
+        #[arg(long = "for", value_name = "KIND", value_enum, default_value_t)]
+        evidence: Kind,
     },
     /// List the anchors
     List {
@@ -46,16 +51,41 @@ pub(crate) enum Verb {
     },
 }
 
+/// The kinds of evidence that end at an anchor.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Kind {
+    /// Android Key Attestation
+    #[default]
+    AndroidKey,
+    /// Apple App Attest
+    AppAttest,
+}
+
+impl From<Kind> for AnchoredEvidence {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::AndroidKey => Self::AndroidKey,
+            Kind::AppAttest => Self::AppAttest,
+        }
+    }
+}
+
 /// Does it.
 pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
     match verb {
-        Verb::Add { name, certificate } => {
+        Verb::Add {
+            name,
+            certificate,
+            evidence,
+        } => {
             let certificate_pem = std::fs::read_to_string(&certificate)
                 .map_err(|error| Failure::file(&certificate, &error))?;
+            let put = PutAnchor {
+                evidence: evidence.into(),
+                certificate_pem,
+            };
             let client = context.client(Role::Admin).await?;
-            let made: AnchorView = client
-                .put(&route(&name), &PutAnchor { certificate_pem })
-                .await?;
+            let made: AnchorView = client.put(&route(&name), &put).await?;
             render::warn(
                 "whoever holds this root's key can make evidence that this account authenticates",
             );
@@ -90,11 +120,12 @@ fn route(name: &AnchorName) -> Route {
 fn table(anchors: &[AnchorView]) -> Table {
     Table::list(
         "no development anchors: only the platforms' own roots count",
-        &["anchor", "key (sha-256)", "added by", "added"],
+        &["anchor", "evidence", "key (sha-256)", "added by", "added"],
     )
     .rows(anchors, |anchor| {
         [
             anchor.name.to_string(),
+            anchor.evidence.as_str().to_owned(),
             anchor.spki_sha256.clone(),
             anchor.added_by.clone(),
             moment(anchor.added_at),

@@ -11,6 +11,7 @@ pub(crate) mod credential;
 pub(crate) mod device;
 pub(crate) mod evidence;
 pub(crate) mod login;
+pub(crate) mod play_key;
 pub(crate) mod policy;
 pub(crate) mod registration;
 pub(crate) mod role;
@@ -54,6 +55,7 @@ pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> 
         Noun::Verdict(verb) => verdict::run(verb, context).await,
         Noun::Trust(verb) => trust::run(verb, context).await,
         Noun::Anchor(verb) => anchor::run(verb, context).await,
+        Noun::PlayKey(verb) => play_key::run(verb, context).await,
         Noun::SigningKey(verb) => signing_key::run(verb, context).await,
         Noun::Sdk(verb) => sdk::run(verb, context).await,
         Noun::Credential(verb) => credential::run(verb, context).await,

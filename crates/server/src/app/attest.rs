@@ -12,18 +12,17 @@ use bonafide_wire::device::{
     SealedReply, SecretJson, SecretOutcome, TokenOutcome, reply_info,
 };
 use bonafide_wire::ids::{AccountId, AppId, DeviceId};
-use bonafide_wire::proof::{Purpose, device_id};
+use bonafide_wire::proof::Purpose;
 use bonafide_wire::seal::{SealError, Sealer};
 use bonafide_wire::upstream::ClientAuthenticationOutcome;
 use zeroize::Zeroizing;
 
 use super::judge::{self, Asked, Judged, Refused};
-use super::proof::{self, Signed};
+use super::presented::Presented;
 use super::snapshot::AccountView;
 use super::ticket::{Standing, Ticket, findings_mark};
 use super::{AppError, Service, enrol, release};
 use crate::keys::challenge::FreshChallenge;
-use crate::store::StoreError;
 
 /// What became of an attestation; a refusal is an answer.
 #[derive(Debug)]
@@ -113,30 +112,13 @@ where
     P: FnOnce(&[u8]) -> Result<AttestationPayload, AppError>,
 {
     let now = service.now();
-    if service.store_health().is_beyond_grace(now) {
-        let why = "it has been away for longer than tickets alone are good for";
-        return Err(StoreError::Unavailable(why.to_owned()).into());
-    }
-    let ticket = Ticket::open(service.keys(), account.id, request.ticket.as_slice(), now)?;
-    let point = ticket
-        .facts
-        .public_key()
-        .map_err(|_| AppError::TicketInvalid)?;
-    let signed = Signed {
+    let presented = Presented {
         purpose: Purpose::Attestation,
-        account: account.id,
-        attachment: request.ticket.as_slice(),
+        ticket: request.ticket.as_slice(),
         payload: request.payload.as_slice(),
+        proof: &request.proof,
     };
-    proof::verify(&signed, &request.proof, point)?;
-    // A certificate that was listed after the enrolment ends it, and so does an anchor that was removed.
-    // Enrolling again says why, or brings newer evidence.
-    if ticket.facts.is_revoked(&service.revocations())
-        || !ticket.facts.is_anchored_in(account.anchors())
-    {
-        return Err(AppError::TicketExpired);
-    }
-    let device = device_id(account.id, point);
+    let (ticket, device) = presented.admit(service, &account, now)?;
     let payload = parse(request.payload.as_slice())?;
     check_shape(&payload)?;
     let challenge = service.keys().challenges().check(
@@ -211,7 +193,7 @@ impl Asking<'_> {
         let reply = AttestationReply {
             device_id: self.device,
             ticket: Base64Url(ticket.seal(service.keys(), self.account.id)?),
-            ticket_expires_at: ticket.expires_at(),
+            ticket_expires_at: ticket.expires_at(&self.account.config.policy.policy),
             server_time: self.now,
             trust_bundle_version: self.account.config.trust.version,
             tokens: core::mem::take(&mut released.tokens),
@@ -245,7 +227,12 @@ impl Asking<'_> {
             revoked: false,
             enrolled_at: self.now,
         };
-        let new = enrol::new_device(self.account.id, device, facts, &self.challenge)?;
+        let new = enrol::new_device(
+            self.account.id,
+            device,
+            self.ticket.point()?,
+            &self.challenge,
+        );
         match service.store().enrol(new).await {
             Ok(_) => Ok(Standing::Enrolled),
             Err(error) => {

@@ -1,21 +1,18 @@
 //! Enrolment (W-8, W-9): platform evidence for a new hardware key becomes a device row and a ticket.
 
-use bonafide_evidence::{
-    Context, Evidence, ExpectedChallenge, Facts, UnixTime, verify_with_memory,
-};
+use bonafide_evidence::UnixTime;
 use bonafide_wire::admin::{DeviceView, VerdictView};
 use bonafide_wire::bytes::Base64Url;
-use bonafide_wire::device::{
-    ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest, PlatformEvidence,
-};
+use bonafide_wire::device::{ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest};
 use bonafide_wire::ids::{AccountId, AppId, DeviceId};
 use bonafide_wire::proof::{Purpose, device_id};
 
 use super::judge::{self, Asked, Judged, Refused};
-use super::proof::{self, Signed};
+use super::platform::Claimed;
+use super::proof::{self, Proven, Signed};
 use super::snapshot::AccountView;
-use super::ticket::{Standing, Ticket, findings_mark};
-use super::{AppError, Service, leaf_key};
+use super::ticket::{Authentic, Standing, Ticket, findings_mark};
+use super::{AppError, Service};
 use crate::keys::challenge::FreshChallenge;
 use crate::store::{Actor, AuditEntry, Enrolled, NewDevice, VerdictRecord};
 
@@ -32,7 +29,7 @@ pub enum Enrolment {
 struct Candidate<'a> {
     account: AccountView<'a>,
     device: DeviceId,
-    facts: Facts,
+    authentic: Authentic,
     challenge: FreshChallenge,
     now: i64,
 }
@@ -49,43 +46,45 @@ pub async fn enrol(
     let now = service.now();
     judge::check_sdk(&payload.sdk)?;
     let measurements = judge::measurements(&payload.measurements)?;
-    let PlatformEvidence::AndroidKey { chain } = payload.evidence else {
-        let what = "this service does not take this kind of evidence";
-        return Err(judge::malformed("/payload/evidence/kind", what));
-    };
-    let chain: Vec<Vec<u8>> = chain.into_iter().map(|certificate| certificate.0).collect();
-    let evidence = Evidence::AndroidKey { chain: &chain };
-
     let reject = |reject| rejected(service, &account, &reject, now);
-    let point = leaf_key::p256_point(&chain).map_err(reject)?;
+    let claimed = Claimed::read(payload.evidence, &account).map_err(reject)?;
     let signed = Signed {
         purpose: Purpose::Enrolment,
         account: account.id,
         attachment: &[],
         payload: request.payload.as_slice(),
     };
-    proof::verify(&signed, &request.proof, &point)?;
+    let proven = proof::verify(&signed, &request.proof, &claimed.holder())?;
     let challenge = service.keys().challenges().check(
         account.id,
         ChallengePurpose::Enrolment,
         payload.challenge.as_slice(),
         now,
     )?;
-    let context = Context {
-        now: UnixTime(now),
-        challenge: ExpectedChallenge::Exactly(payload.challenge.as_slice()),
-        anchors: account.anchors(),
-        revocations: &service.revocations(),
-        attest_keys: account.config.policy.policy.attest_keys,
-    };
-    let facts = verify_with_memory(&evidence, &context, service.authorities()).map_err(reject)?;
-    if facts.public_key().map_err(reject)? != point.as_slice() {
+    let facts = claimed
+        .authenticate(
+            service,
+            &account,
+            payload.challenge.as_slice(),
+            UnixTime(now),
+        )
+        .map_err(reject)?;
+    let point = claimed.point;
+    // Play Integrity attests no key; there the request's hash has it.
+    if facts.public_key().is_ok_and(|attested| attested != point) {
         return Err(AppError::ProofInvalid);
     }
     let candidate = Candidate {
         account,
         device: device_id(account.id, &point),
-        facts,
+        authentic: Authentic {
+            facts,
+            point,
+            counter: match proven {
+                Proven::Signed => 0,
+                Proven::Asserted(asserted) => asserted.counter,
+            },
+        },
         challenge,
         now,
     };
@@ -121,7 +120,8 @@ impl Candidate<'_> {
         measurements: &bonafide_evidence::Measurements,
     ) -> Result<Enrolment, AppError> {
         let (account, now) = (self.account, self.now);
-        let who = (&self.device, &self.facts);
+        let facts = &self.authentic.facts;
+        let who = (&self.device, facts);
         if account.is_revoked(&self.device) {
             let (refused, view) = judge::revoked(&account, Asked::Enrolment, who, now)?;
             return self.refuse(service, refused, view, None).await;
@@ -129,7 +129,7 @@ impl Candidate<'_> {
         let judged = judge::judge(
             &account,
             &self.device,
-            &self.facts,
+            facts,
             measurements,
             (now, service.revocation_list_age()),
         );
@@ -156,11 +156,16 @@ impl Candidate<'_> {
         let device = DeviceView {
             device_id: self.device.clone(),
             app: app.map_or_else(unregistered, Ok)?,
-            development: self.facts.development(),
+            development: self.authentic.facts.development(),
             revoked: false,
             enrolled_at: self.now,
         };
-        let new = new_device(self.account.id, device, &self.facts, &self.challenge)?;
+        let new = new_device(
+            self.account.id,
+            device,
+            &self.authentic.point,
+            &self.challenge,
+        );
         match service.store().enrol(new).await? {
             Enrolled::ChallengeUsed => return Err(AppError::ChallengeUsed),
             Enrolled::Yes => service.record(self.account.id, view),
@@ -168,7 +173,7 @@ impl Candidate<'_> {
         Ok(Enrolment::Allowed(EnrolmentReply {
             device_id: self.device,
             ticket: Base64Url(sealed),
-            ticket_expires_at: ticket.expires_at(),
+            ticket_expires_at: ticket.expires_at(&self.account.config.policy.policy),
             server_time: self.now,
         }))
     }
@@ -195,7 +200,7 @@ impl Candidate<'_> {
     }
 
     fn ticket(&self, standing: Standing, mark: u32) -> Result<Ticket, AppError> {
-        Ticket::first(self.facts.clone(), self.now, standing, mark)
+        Ticket::first(self.authentic.clone(), self.now, standing, mark)
     }
 }
 
@@ -208,12 +213,11 @@ pub fn unregistered() -> Result<AppId, AppError> {
 pub(super) fn new_device(
     account: &AccountId,
     device: DeviceView,
-    facts: &Facts,
+    point: &[u8],
     challenge: &FreshChallenge,
-) -> Result<NewDevice, AppError> {
+) -> NewDevice {
     let id = device.device_id.to_string();
-    let point = facts.public_key().map_err(|_| AppError::TicketInvalid)?;
-    Ok(NewDevice {
+    NewDevice {
         account: account.clone(),
         audit: AuditEntry {
             at: device.enrolled_at,
@@ -230,7 +234,7 @@ pub(super) fn new_device(
         challenge: challenge.random.to_vec(),
         challenge_expires_at: challenge.expires_at,
         public_key: point.to_vec(),
-    })
+    }
 }
 
 impl Service {

@@ -39,6 +39,9 @@ pub enum AppError {
     /// The proof of possession does not verify.
     #[error("the proof of possession does not verify")]
     ProofInvalid,
+    /// The assertion's counter is not above the last one.
+    #[error("the assertion's counter is not above the last one")]
+    CounterNotGreater,
     /// The platform evidence failed authentication.
     #[error("the platform evidence was rejected")]
     EvidenceRejected {

@@ -15,6 +15,8 @@ mod error;
 pub mod judge;
 mod leaf_key;
 pub mod new_account;
+mod platform;
+mod presented;
 pub mod proof;
 pub mod publish_trust;
 pub mod published;

@@ -74,6 +74,7 @@ pub(super) fn draft(keys: &Keys, order: &NewAccountOrder<'_>) -> Result<AccountC
         overrides: BTreeMap::new(),
         revoked: BTreeMap::new(),
         anchors: BTreeMap::new(),
+        play_keys: BTreeMap::new(),
         trust_roots: BTreeMap::new(),
         managed_roots: true,
         signing_keys: BTreeMap::from([signing_key]),

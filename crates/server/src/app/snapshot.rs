@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bonafide_evidence::android::Anchors;
-use bonafide_evidence::{DeviceOverride, Facts, ReferenceValue, Sha256Digest};
+use bonafide_evidence::play::PlayKeys;
+use bonafide_evidence::{DeviceOverride, Evidence, Facts, ReferenceValue, Sha256Digest};
 use bonafide_wire::admin::{OverrideKind, Reference};
 use bonafide_wire::ids::{AccountId, AppId, DeviceId, UpstreamName};
+use bonafide_wire::platform::AnchoredEvidence;
 use bonafide_wire::token::{Jwk, JwkSet};
 
 use crate::config::{
@@ -37,10 +39,23 @@ struct AccountIndex {
     attester: Option<Arc<ClientSigner>>,
     client_signers: BTreeMap<UpstreamName, Arc<ClientSigner>>,
     attester_jwks: Published,
-    anchors: Anchors,
+    android_anchors: Anchors,
+    apple_anchors: Anchors,
+    /// App ids of the account's apps, by the hash that evidence has them as.
+    app_ids: BTreeMap<Sha256Digest, String>,
+    play_openers: Vec<PlayOpener>,
     references: BTreeMap<String, PackageReferences>,
     jwks: Published,
     trust: Published,
+}
+
+/// Reads the Play Integrity verdicts of one package.
+#[derive(Debug)]
+pub struct PlayOpener {
+    /// Which package.
+    pub package: String,
+    /// Opened.
+    pub keys: PlayKeys,
 }
 
 /// The registrations of one package.
@@ -152,7 +167,10 @@ impl AccountIndex {
             attester: attester(id, account, keys, old)?,
             client_signers: client_signers(id, account, keys, old)?,
             attester_jwks: Published::new(serde_json::to_string(&jwks(&account.attester_keys))?),
-            anchors: anchors(id, account)?,
+            android_anchors: anchors(id, account, AnchoredEvidence::AndroidKey)?,
+            apple_anchors: anchors(id, account, AnchoredEvidence::AppAttest)?,
+            app_ids: app_ids(account),
+            play_openers: play_openers(id, account, keys)?,
             references: references(id, account)?,
             jwks: Published::new(serde_json::to_string(&jwks(&account.signing_keys))?),
             trust: Published::new(account.trust.document.clone()),
@@ -229,14 +247,61 @@ fn client_signers(
     Ok(signers)
 }
 
-fn anchors(id: &AccountId, account: &AccountConfig) -> Result<Anchors, AppError> {
-    let mut anchors = Anchors::google();
-    for (name, anchor) in &account.anchors {
+/// The platform's own keys and the account's development anchors of that kind.
+fn anchors(
+    id: &AccountId,
+    account: &AccountConfig,
+    evidence: AnchoredEvidence,
+) -> Result<Anchors, AppError> {
+    let mut anchors = match evidence {
+        AnchoredEvidence::AndroidKey => Anchors::google(),
+        AnchoredEvidence::AppAttest => Anchors::apple_app_attest(),
+    };
+    let of_kind = account
+        .anchors
+        .iter()
+        .filter(|(_, anchor)| anchor.evidence == evidence);
+    for (name, anchor) in of_kind {
         anchors = anchors
             .with_development(anchor.certificate.as_slice())
             .map_err(|error| AppError::Internal(format!("anchor {name} of {id}: {error}")))?;
     }
     Ok(anchors)
+}
+
+fn app_ids(account: &AccountConfig) -> BTreeMap<Sha256Digest, String> {
+    let app_ids = account
+        .registrations
+        .values()
+        .filter_map(|registration| match reference_value(registration).ok()? {
+            ReferenceValue::Apple { app_id } => Some(app_id),
+            _ => None,
+        });
+    app_ids
+        .map(|app_id| (Sha256Digest::of(app_id.as_bytes()), app_id))
+        .collect()
+}
+
+/// An app without a package has no verdicts.
+fn play_openers(
+    id: &AccountId,
+    account: &AccountConfig,
+    keys: &Keys,
+) -> Result<Vec<PlayOpener>, AppError> {
+    let mut openers = Vec::new();
+    for (app, key) in &account.play_keys {
+        let package = account
+            .apps
+            .get(app)
+            .and_then(|app| app.android_package.as_ref());
+        if let Some(package) = package {
+            openers.push(PlayOpener {
+                package: package.as_str().to_owned(),
+                keys: keys.open_play_key(id, app, key)?,
+            });
+        }
+    }
+    Ok(openers)
 }
 
 fn references(
@@ -315,9 +380,38 @@ impl<'a> AccountView<'a> {
         &self.index.attester_jwks
     }
 
-    /// Where evidence chains may end: Google's keys and the account's development anchors.
-    pub fn anchors(&self) -> &'a Anchors {
-        &self.index.anchors
+    /// Where evidence of that kind may end: the platform's keys and the account's development anchors. A Play
+    /// Integrity verdict ends nowhere.
+    pub fn anchors_of(&self, evidence: &Evidence<'_>) -> &'a Anchors {
+        const NONE: &Anchors = &Anchors::none();
+        match evidence {
+            Evidence::AndroidKey { .. } => &self.index.android_anchors,
+            Evidence::AppAttest(_) => &self.index.apple_anchors,
+            Evidence::PlayIntegrity(_) => NONE,
+        }
+    }
+
+    /// Whether the account still trusts what the facts were authenticated by: its anchor, or the keys of the
+    /// package that asked.
+    pub fn still_trusts(&self, facts: &Facts) -> bool {
+        match facts {
+            Facts::AndroidKey(_) => facts.is_anchored_in(&self.index.android_anchors),
+            Facts::AppAttest(_) => facts.is_anchored_in(&self.index.apple_anchors),
+            Facts::PlayIntegrity(facts) => {
+                let mut openers = self.index.play_openers.iter();
+                openers.any(|opener| opener.package == facts.package)
+            }
+        }
+    }
+
+    /// The app id with this hash, if an app of the account has it.
+    pub fn app_id(&self, hash: &Sha256Digest) -> Option<&'a str> {
+        self.index.app_ids.get(hash).map(String::as_str)
+    }
+
+    /// How Play Integrity verdicts are read, one for each app that has keys.
+    pub fn play_openers(&self) -> &'a [PlayOpener] {
+        &self.index.play_openers
     }
 
     /// The served JWKS.

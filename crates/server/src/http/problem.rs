@@ -60,6 +60,7 @@ fn problem_of(error: AppError) -> Problem {
         AppError::TicketInvalid => Problem::new(Code::TicketInvalid),
         AppError::TicketExpired => Problem::new(Code::TicketExpired),
         AppError::ProofInvalid => Problem::new(Code::ProofInvalid),
+        AppError::CounterNotGreater => Problem::new(Code::CounterNotGreater),
         AppError::EvidenceRejected {
             support_id,
             findings,

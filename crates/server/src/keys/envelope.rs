@@ -6,7 +6,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::{hmac, rand};
-use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SecretName, UpstreamName};
+use bonafide_wire::ids::{AccountId, AppId, CredentialId, DeviceId, SecretName, UpstreamName};
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -62,6 +62,10 @@ impl Label {
 
     pub(super) fn trust_key(account: &AccountId, role: &str) -> Self {
         Self::new("trust-key", account, role)
+    }
+
+    pub(super) fn play_key(account: &AccountId, app: &AppId) -> Self {
+        Self::new("play-key", account, app.as_str())
     }
 
     pub(super) fn reply(credential: &CredentialId, key: &str) -> Self {

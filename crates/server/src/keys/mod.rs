@@ -12,13 +12,15 @@ pub mod signing;
 use std::sync::Arc;
 
 use bonafide_evidence::Grant;
+use bonafide_evidence::play::PlayKeys;
 use bonafide_wire::bytes::Base64Url;
-use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SecretName, UpstreamName};
+use bonafide_wire::ids::{AccountId, AppId, CredentialId, DeviceId, SecretName, UpstreamName};
 use bonafide_wire::secret::SecretText;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::config::{
-    ClientKey, RuntimeSecret, SealedBytes, SigningKey, SigningKeyState, TrustKey, TrustKeys,
+    ClientKey, PlayKey, RuntimeSecret, SealedBytes, SigningKey, SigningKeyState, TrustKey,
+    TrustKeys,
 };
 use envelope::{Envelopes, Label};
 use master::MasterKeys;
@@ -38,7 +40,7 @@ pub enum KeyError {
     #[error("sealed bytes cannot be opened: another master key, or damage")]
     Unopenable,
     /// What was opened is not a key.
-    #[error("a sealed key is not a P-256 key in PKCS#8")]
+    #[error("a sealed key is not one of its kind")]
     NotAKey,
     /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
@@ -101,6 +103,27 @@ impl Keys {
     ) -> Result<SecretText, KeyError> {
         let label = Label::secret(account, name, secret.version);
         text_of(self.open(&label, &secret.sealed)?)
+    }
+
+    /// Seals the key that decrypts an app's Play Integrity verdicts.
+    pub fn seal_play_key(
+        &self,
+        account: &AccountId,
+        app: &AppId,
+        decryption: &[u8],
+    ) -> Result<SealedBytes, KeyError> {
+        self.seal(&Label::play_key(account, app), decryption)
+    }
+
+    /// Opens the keys of an app's Play Integrity verdicts. They read evidence and release nothing.
+    pub fn open_play_key(
+        &self,
+        account: &AccountId,
+        app: &AppId,
+        key: &PlayKey,
+    ) -> Result<PlayKeys, KeyError> {
+        let decryption = self.open(&Label::play_key(account, app), &key.sealed)?;
+        PlayKeys::new(&decryption, key.verification.as_slice()).map_err(|_| KeyError::NotAKey)
     }
 
     /// Seals a reply kept for a repeated request: it may hold a credential's secret.

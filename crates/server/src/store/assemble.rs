@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{ObjectKey, ObjectKind, StoreError, Write};
 use crate::config::{
     AccountConfig, AccountProfile, Anchor, Api, App, Configuration, Credential, DeviceOverride,
-    ManagedRoots, PublishedTrust, Registration, RetiredSecret, Revocation, RuntimeSecret,
+    ManagedRoots, PlayKey, PublishedTrust, Registration, RetiredSecret, Revocation, RuntimeSecret,
     SigningKey, TrustKeys, TrustRoot, Upstream, VersionedPolicy,
 };
 
@@ -169,6 +169,7 @@ struct Parts {
     overrides: BTreeMap<bonafide_wire::ids::DeviceId, DeviceOverride>,
     revoked: BTreeMap<bonafide_wire::ids::DeviceId, i64>,
     anchors: BTreeMap<bonafide_wire::ids::AnchorName, Anchor>,
+    play_keys: BTreeMap<bonafide_wire::ids::AppId, PlayKey>,
     trust_roots: BTreeMap<bonafide_wire::ids::AnchorName, TrustRoot>,
     signing_keys: BTreeMap<String, SigningKey>,
     attester_keys: BTreeMap<String, SigningKey>,
@@ -190,6 +191,7 @@ impl Parts {
             ObjectKind::RetiredSecret => insert(&mut self.retired_secrets, object)?,
             ObjectKind::Override => insert(&mut self.overrides, object)?,
             ObjectKind::Anchor => insert(&mut self.anchors, object)?,
+            ObjectKind::PlayKey => insert(&mut self.play_keys, object)?,
             ObjectKind::TrustRoot => insert(&mut self.trust_roots, object)?,
             ObjectKind::SigningKey => insert(&mut self.signing_keys, object)?,
             ObjectKind::AttesterKey => insert(&mut self.attester_keys, object)?,
@@ -224,6 +226,7 @@ impl Parts {
             overrides: account.overrides,
             revoked: account.revoked,
             anchors: account.anchors,
+            play_keys: account.play_keys,
             trust_roots: account.trust_roots,
             signing_keys: account.signing_keys,
             attester_keys: account.attester_keys,
@@ -255,6 +258,7 @@ impl Parts {
             }
             ObjectKind::Override => drop(self.overrides.remove(&object.id()?)),
             ObjectKind::Anchor => drop(self.anchors.remove(&object.id()?)),
+            ObjectKind::PlayKey => drop(self.play_keys.remove(&object.id()?)),
             ObjectKind::TrustRoot => drop(self.trust_roots.remove(&object.id()?)),
             ObjectKind::SigningKey => drop(self.signing_keys.remove(&object.key.id)),
             ObjectKind::AttesterKey => drop(self.attester_keys.remove(&object.key.id)),
@@ -280,6 +284,7 @@ impl Parts {
             overrides: self.overrides,
             revoked: self.revoked,
             anchors: self.anchors,
+            play_keys: self.play_keys,
             managed_roots: self.managed_roots.ok_or(ObjectKind::ManagedRoots)?.enabled,
             trust_roots: self.trust_roots,
             signing_keys: self.signing_keys,

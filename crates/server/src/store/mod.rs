@@ -94,6 +94,8 @@ pub enum ObjectKind {
     Revocation,
     /// [`crate::config::Anchor`]
     Anchor,
+    /// [`crate::config::PlayKey`]
+    PlayKey,
     /// [`crate::config::ManagedRoots`]
     ManagedRoots,
     /// [`crate::config::TrustRoot`]
@@ -114,7 +116,7 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Account,
         Self::App,
         Self::Registration,
@@ -125,6 +127,7 @@ impl ObjectKind {
         Self::Override,
         Self::Revocation,
         Self::Anchor,
+        Self::PlayKey,
         Self::ManagedRoots,
         Self::TrustRoot,
         Self::SigningKey,
@@ -148,6 +151,7 @@ impl ObjectKind {
             Self::Override => "override",
             Self::Revocation => "revocation",
             Self::Anchor => "anchor",
+            Self::PlayKey => "play-key",
             Self::ManagedRoots => "managed-roots",
             Self::TrustRoot => "trust-root",
             Self::SigningKey => "signing-key",

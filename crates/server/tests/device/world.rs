@@ -29,6 +29,7 @@ use bonafide_wire::device::{
     SealedReply, SecretUse, SecretWish, TokenWish, reply_info,
 };
 use bonafide_wire::ids::{AccountId, AppId, Host, PackageName, SecretName};
+use bonafide_wire::platform::AnchoredEvidence;
 use bonafide_wire::problem::Problem;
 use bonafide_wire::proof::{Proof, Purpose, signed_bytes};
 use bonafide_wire::seal::{OpeningKey, Suite};
@@ -131,6 +132,7 @@ impl World {
             created_at: NOW,
         };
         let anchor = Anchor {
+            evidence: AnchoredEvidence::AndroidKey,
             certificate: Base64Url(self.factory.root_certificate_der().to_vec()),
             added_by: "test".to_owned(),
             added_at: NOW,

@@ -38,10 +38,11 @@ pub async fn put(
     put: &PutAnchor,
 ) -> Result<AnchorView, AppError> {
     let read = certificate::read(&put.certificate_pem)?;
-    Anchors::google()
+    Anchors::none()
         .with_development(&read.der)
         .map_err(|error| AppError::invalid("/certificate_pem", error.to_string()))?;
     let anchor = Anchor {
+        evidence: put.evidence,
         certificate: Base64Url(read.der),
         added_by: scope.caller.signature(),
         added_at: service.now(),
@@ -52,7 +53,7 @@ pub async fn put(
             return Err(AppError::Conflict(why));
         }
         let key = ObjectKey::of(&scope.account, ObjectKind::Anchor, name.as_str());
-        let details = serde_json::json!({ "spki_sha256": read.spki_sha256, "development": true });
+        let details = serde_json::json!({ "evidence": put.evidence, "spki_sha256": read.spki_sha256, "development": true });
         Ok(Step::new("anchor.added", name, view(name, &anchor)?)
             .write(Write::put(key, Expectation::Any, &anchor)?)
             .details(details))
@@ -76,6 +77,7 @@ fn view(name: &AnchorName, anchor: &Anchor) -> Result<AnchorView, AppError> {
     let read = certificate::describe(anchor.certificate.0.clone())?;
     Ok(AnchorView {
         name: name.clone(),
+        evidence: anchor.evidence,
         spki_sha256: read.spki_sha256,
         added_by: anchor.added_by.clone(),
         added_at: anchor.added_at,

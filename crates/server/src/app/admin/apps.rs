@@ -91,6 +91,11 @@ pub async fn remove(service: &Service, scope: &Scope, id: &AppId) -> Result<(), 
                 "an upstream names it; change that first".to_owned(),
             ));
         }
+        if account.play_keys.contains_key(id) {
+            return Err(AppError::Conflict(
+                "it has Play keys; remove them first".to_owned(),
+            ));
+        }
         let key = ObjectKey::of(&scope.account, ObjectKind::App, id.as_str());
         Ok(Step::new("app.removed", id, ()).write(Write::delete(key, Expectation::Present)))
     })

@@ -14,6 +14,7 @@ pub mod devices;
 pub mod once;
 pub mod overrides;
 pub mod page;
+pub mod play_keys;
 pub mod policy;
 pub mod registrations;
 pub mod rules;

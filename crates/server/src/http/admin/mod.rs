@@ -11,6 +11,7 @@ mod credentials;
 mod devices;
 mod extract;
 mod gate;
+mod play_keys;
 mod policy;
 mod registrations;
 mod roles;
@@ -141,6 +142,9 @@ fn trust_table(table: Table) -> Table {
         .route(VIEWER, routes!(trust::anchors))
         .route(ADMIN, routes!(trust::put_anchor))
         .route(ADMIN, routes!(trust::remove_anchor))
+        .route(VIEWER, routes!(play_keys::list))
+        .route(ADMIN, routes!(play_keys::put))
+        .route(ADMIN, routes!(play_keys::remove))
         .route(VIEWER, routes!(trust::signing_keys))
         .route(ADMIN, routes!(trust::rotate_signing_key))
         .route(VIEWER, routes!(trust::sdk_config))
