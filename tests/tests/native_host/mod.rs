@@ -135,13 +135,19 @@ impl Key {
         signature.as_ref().to_vec()
     }
 
+    pub(crate) fn public_key(&self) -> Vec<u8> {
+        self.point().to_vec()
+    }
+
+    pub(crate) fn sign_der(&self, input: &[u8]) -> Vec<u8> {
+        let signature = self.der.sign(&SystemRandom::new(), input).unwrap();
+        signature.as_ref().to_vec()
+    }
+
     /// As a phone's key store would.
     pub(crate) fn prove(&self, proof: UnsignedProof) -> Proof {
-        let signature = self
-            .der
-            .sign(&SystemRandom::new(), proof.signing_input())
-            .unwrap();
-        proof.signed_der(signature.as_ref()).unwrap()
+        let signature = self.sign_der(proof.signing_input());
+        proof.signed_der(&signature).unwrap()
     }
 
     pub(crate) fn jwt(&self, header: &Value, claims: &Value) -> SecretText {

@@ -10,6 +10,8 @@ mod cases;
 mod chromium;
 #[path = "../native_host/mod.rs"]
 mod native_host;
+#[path = "../program/mod.rs"]
+mod program;
 #[expect(dead_code, reason = "the engine's own tests use the rest")]
 #[path = "../../../crates/oauth/tests/misbehaving_provider/provider.rs"]
 mod provider;
@@ -39,7 +41,10 @@ mod clients;
 mod in_chromium;
 mod leaving;
 mod oracle;
+mod phone;
 mod process_death;
 mod refused;
 mod registered;
+mod rungs;
+mod service;
 mod transport;

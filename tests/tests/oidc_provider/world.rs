@@ -79,6 +79,8 @@ pub(crate) struct World {
     pub(crate) clock: ServerClock,
     /// By how many seconds the phone's clock is wrong.
     pub(crate) skew: i64,
+    /// Who attests instead of the test's own attester: client id and attestation.
+    pub(crate) attested: Option<(String, SecretText)>,
     /// Every request, as it was sent.
     pub(crate) sent: Vec<HttpRequest>,
 }
@@ -116,6 +118,7 @@ impl World {
             freshness: Freshness::default(),
             clock: ServerClock::default(),
             skew,
+            attested: None,
             sent: Vec::new(),
         };
         world.clock.learn(&answer, world.local());
@@ -172,6 +175,11 @@ impl World {
     }
 
     pub(crate) fn attestation(&self, client: &str) -> SecretText {
+        if let Some((attested, attestation)) = &self.attested
+            && attested == client
+        {
+            return attestation.clone();
+        }
         let now = self.now();
         let claims = json!({
             "iss": "https://attester.example", "sub": client, "iat": now.0, "exp": now.0 + 300,

@@ -21,11 +21,21 @@ pub(crate) struct Program {
 
 impl Program {
     /// Starts it; gives it once both listeners answer, and how long that took.
-    pub(crate) fn start(mut program: Command, data: &Path) -> (Self, Duration) {
+    pub(crate) fn start(program: Command, data: &Path) -> (Self, Duration) {
+        Self::start_logging(program, data, ("error", Stdio::inherit()))
+    }
+
+    /// The same with its log elsewhere.
+    pub(crate) fn start_logging(
+        mut program: Command,
+        data: &Path,
+        (filter, log): (&str, Stdio),
+    ) -> (Self, Duration) {
         let started = Instant::now();
         let mut child = program
-            .args(["--output", "json", "serve", "--log", "error", "--data"])
+            .args(["--output", "json", "serve", "--log", filter, "--data"])
             .arg(data)
+            .stderr(log)
             .args([
                 "--device-addr",
                 "127.0.0.1:0",
