@@ -12,7 +12,12 @@ use sha2::{Digest, Sha256, Sha512};
 use crate::inspection::Sha256Digest;
 use crate::source::{Source, read_vec};
 
+mod one_pass;
+
 const CHUNK: u64 = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
+/// The salt of verity digests inside an APK.
+const APK_SALT: [u8; 8] = [0; 8];
 pub(crate) const PAGE: usize = 4096;
 const MAX_THREADS: usize = 8;
 /// Where the end record names the central directory's offset.
@@ -71,30 +76,53 @@ impl Sections {
         self.block_offset.is_multiple_of(PAGE as u64) && self.block_size.is_multiple_of(PAGE as u64)
     }
 
-    fn chunks(&self) -> Vec<Chunk<'_>> {
+    /// The whole file in order, cut so that each covered piece is one chunk.
+    fn pieces(&self) -> Vec<Piece> {
         let (directory_offset, directory_size) = self.directory;
-        let mut chunks = cut(0, self.block_offset);
-        chunks.extend(cut(directory_offset, directory_size));
-        chunks.extend(self.end_record.chunks(1 << 20).map(Chunk::Bytes));
-        chunks
+        let end = directory_offset.saturating_add(directory_size);
+        let end_size = u64::try_from(self.end_record.len()).unwrap_or(u64::MAX);
+        let mut pieces = cut(0, self.block_offset, Cover::Entries);
+        pieces.extend(cut(self.block_offset, self.block_size, Cover::Outside));
+        pieces.extend(cut(directory_offset, directory_size, Cover::Directory));
+        pieces.extend(cut(end, end_size, Cover::Outside));
+        pieces
     }
 }
 
-enum Chunk<'a> {
-    File { offset: u64, length: u64 },
-    Bytes(&'a [u8]),
+/// What covers a piece of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cover {
+    /// Nothing: the signing block, and the end record, which is covered in another form.
+    Outside,
+    /// The entries' section.
+    Entries,
+    /// The central directory's section.
+    Directory,
 }
 
-fn cut<'a>(start: u64, length: u64) -> Vec<Chunk<'a>> {
+/// A run of at most a chunk's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    pub(crate) offset: u64,
+    pub(crate) length: usize,
+    pub(crate) cover: Cover,
+}
+
+fn cut(start: u64, length: u64, cover: Cover) -> Vec<Piece> {
     let end = start.saturating_add(length);
     let mut offset = start;
-    let mut chunks = Vec::new();
+    let mut pieces = Vec::new();
     while offset < end {
-        let length = CHUNK.min(end.saturating_sub(offset));
-        chunks.push(Chunk::File { offset, length });
-        offset = offset.saturating_add(length);
+        let left = usize::try_from(end.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let length = left.min(CHUNK_BYTES);
+        pieces.push(Piece {
+            offset,
+            length,
+            cover,
+        });
+        offset = offset.saturating_add(CHUNK);
     }
-    chunks
+    pieces
 }
 
 /// What the pass over the file yields.
@@ -104,39 +132,41 @@ pub(crate) struct Digests {
     pub(crate) content: BTreeMap<ContentDigest, Vec<u8>>,
 }
 
-/// Reads the file and computes its own SHA-256 beside the wanted content digests, in parallel.
+/// Reads the file once and computes its own SHA-256 beside the wanted content digests, in parallel.
 pub(crate) fn compute(
     source: &dyn Source,
     sections: Option<&Sections>,
     wanted: &BTreeSet<ContentDigest>,
 ) -> io::Result<Digests> {
+    let pieces = sections.map_or_else(|| cut(0, source.size(), Cover::Outside), Sections::pieces);
+    let wanted: BTreeSet<ContentDigest> = wanted
+        .iter()
+        .copied()
+        .filter(|digest| {
+            let aligned = sections.is_some_and(Sections::is_page_aligned);
+            *digest != ContentDigest::Verity || aligned
+        })
+        .collect();
+    let passed = one_pass::run(source, &pieces, &wanted)?;
     let mut content = BTreeMap::new();
-    let file = std::thread::scope(|scope| -> io::Result<Sha256Digest> {
-        let file = scope.spawn(|| file_sha256(source));
-        if let Some(sections) = sections {
-            if wanted.contains(&ContentDigest::Sha256) {
-                content.insert(ContentDigest::Sha256, chunked::<Sha256>(source, sections)?);
-            }
-            if wanted.contains(&ContentDigest::Sha512) {
-                content.insert(ContentDigest::Sha512, chunked::<Sha512>(source, sections)?);
-            }
-            if wanted.contains(&ContentDigest::Verity) && sections.is_page_aligned() {
-                content.insert(ContentDigest::Verity, apk_verity(source, sections)?);
-            }
-        }
-        joined(file.join())
-    })?;
-    Ok(Digests { file, content })
+    for digest in wanted {
+        let Some(sections) = sections else { continue };
+        let value = match digest {
+            ContentDigest::Sha256 => top::<Sha256>(&passed.of(digest), &sections.end_record),
+            ContentDigest::Sha512 => top::<Sha512>(&passed.of(digest), &sections.end_record),
+            ContentDigest::Verity => apk_verity(source, sections, passed.of(digest).concat())?,
+        };
+        content.insert(digest, value);
+    }
+    Ok(Digests {
+        file: passed.file,
+        content,
+    })
 }
 
 /// The SHA-256 of all bytes.
 pub(crate) fn file_sha256(source: &dyn Source) -> io::Result<Sha256Digest> {
-    let mut hasher = Sha256::new();
-    let mut buffer = Vec::new();
-    for chunk in cut(0, source.size()) {
-        hasher.update(load(source, &chunk, &mut buffer)?);
-    }
-    Ok(Sha256Digest(hasher.finalize().into()))
+    Ok(compute(source, None, &BTreeSet::new())?.file)
 }
 
 /// A worker that panicked would be a defect of this crate; to the caller it is a file that could not be read.
@@ -144,41 +174,37 @@ fn joined<T>(result: std::thread::Result<io::Result<T>>) -> io::Result<T> {
     result.unwrap_or_else(|_| Err(io::Error::other("a hashing thread failed")))
 }
 
-fn load<'a>(
-    source: &dyn Source,
-    chunk: &Chunk<'a>,
-    buffer: &'a mut Vec<u8>,
-) -> io::Result<&'a [u8]> {
-    match chunk {
-        Chunk::Bytes(bytes) => Ok(bytes),
-        Chunk::File { offset, length } => {
-            buffer.resize(usize::try_from(*length).unwrap_or(0), 0);
-            source.read_at(*offset, buffer)?;
-            Ok(buffer)
-        }
-    }
+/// How many threads are worth having.
+fn threads() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_THREADS)
 }
 
-fn chunked<H: Digest>(source: &dyn Source, sections: &Sections) -> io::Result<Vec<u8>> {
-    let chunks = sections.chunks();
-    let digests = in_parallel(&chunks, |chunk, buffer| {
-        let data = load(source, chunk, buffer)?;
-        let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
-        Ok(H::new()
-            .chain_update([0xa5])
-            .chain_update(length)
-            .chain_update(data)
-            .finalize()
-            .to_vec())
-    })?;
-    let count = u32::try_from(chunks.len())
-        .unwrap_or(u32::MAX)
-        .to_le_bytes();
+/// The digest of one chunk, as the schemes define it.
+fn chunk_digest<H: Digest>(data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
+    H::new()
+        .chain_update([0xa5])
+        .chain_update(length)
+        .chain_update(data)
+        .finalize()
+        .to_vec()
+}
+
+/// The digest over all chunks; those of the end record, which is kept changed in memory, come last.
+fn top<H: Digest>(chunks: &[&[u8]], end_record: &[u8]) -> Vec<u8> {
+    let last: Vec<Vec<u8>> = end_record
+        .chunks(CHUNK_BYTES)
+        .map(chunk_digest::<H>)
+        .collect();
+    let count = chunks.len().saturating_add(last.len());
+    let count = u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
     let mut top = H::new().chain_update([0x5a]).chain_update(count);
-    for digest in &digests {
+    for digest in chunks.iter().copied().chain(last.iter().map(Vec::as_slice)) {
         top.update(digest);
     }
-    Ok(top.finalize().to_vec())
+    top.finalize().to_vec()
 }
 
 /// Runs `work` over all items on a few threads; each keeps one buffer, so that memory stays constant.
@@ -186,9 +212,7 @@ pub(crate) fn in_parallel<I: Sync, O: Send>(
     items: &[I],
     work: impl for<'b> Fn(&'b I, &'b mut Vec<u8>) -> io::Result<O> + Sync,
 ) -> io::Result<Vec<O>> {
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MAX_THREADS);
+    let threads = threads();
     let next = AtomicUsize::new(0);
     let drain = || -> io::Result<Vec<(usize, O)>> {
         let mut buffer = Vec::new();
@@ -215,18 +239,20 @@ pub(crate) fn in_parallel<I: Sync, O: Send>(
     Ok(done.into_iter().map(|(_, output)| output).collect())
 }
 
-fn apk_verity(source: &dyn Source, sections: &Sections) -> io::Result<Vec<u8>> {
+fn apk_verity(
+    source: &dyn Source,
+    sections: &Sections,
+    mut leaves: Vec<u8>,
+) -> io::Result<Vec<u8>> {
     let (directory_offset, directory_size) = sections.directory;
     let mut tail = read_vec(source, directory_offset, directory_size)?;
     tail.extend_from_slice(&sections.end_record);
     // The block starts on a page, so that what follows it starts on one too, in the tree as in the file.
-    let salt = [0; 8];
-    let mut leaves = file_leaves(source, sections.block_offset, &salt)?;
-    hash_pages(&tail, &salt, &mut leaves);
+    hash_pages(&tail, &APK_SALT, &mut leaves);
     let total = sections
         .block_offset
         .saturating_add(u64::try_from(tail.len()).unwrap_or(u64::MAX));
-    let mut digest = merkle_root(leaves, &salt);
+    let mut digest = merkle_root(leaves, &APK_SALT);
     digest.extend_from_slice(&total.to_le_bytes());
     Ok(digest)
 }
@@ -237,9 +263,11 @@ pub(crate) fn file_merkle_root(source: &dyn Source, salt: &[u8]) -> io::Result<V
 }
 
 fn file_leaves(source: &dyn Source, length: u64, salt: &[u8]) -> io::Result<Vec<u8>> {
-    let parts = in_parallel(&cut(0, length), |chunk, buffer| {
+    let parts = in_parallel(&cut(0, length, Cover::Entries), |piece, buffer| {
+        buffer.resize(piece.length, 0);
+        source.read_at(piece.offset, buffer)?;
         let mut hashes = Vec::new();
-        hash_pages(load(source, chunk, buffer)?, salt, &mut hashes);
+        hash_pages(buffer, salt, &mut hashes);
         Ok(hashes)
     })?;
     Ok(parts.concat())

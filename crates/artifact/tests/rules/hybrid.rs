@@ -2,15 +2,12 @@
 
 use bonafide_artifact::{Code, Inspection, Options, Verdict, inspect};
 
-use crate::mint::keys::{ML_DSA_65, ML_DSA_87};
-use crate::mint::{
-    Blueprint, ID_V2, ID_V3, ID_V31, ID_V32, LATEST, PairPlan, SignerPlan, lineage, lineage_with,
-};
+use crate::mint::keys::ML_DSA_65;
+use crate::mint::{Blueprint, ID_V31, ID_V32, LATEST, PairPlan, SignerPlan, lineage};
 use crate::{ATTRIBUTE_LINEAGE, ATTRIBUTE_ROTATION, check_from, judge, refusals};
 
 const ATTRIBUTE_FIRST_LEVEL: u32 = 0xbf94_0529;
 const ATTRIBUTE_LAST_LEVEL: u32 = 0x9f06_b79c;
-const ATTRIBUTE_PREVIEW: u32 = 0xc2a6_b3ba;
 /// Where the pairs of the good blueprint are.
 const V3: usize = 1;
 const V32: usize = 2;
@@ -176,6 +173,10 @@ fn without_post_quantum_cryptography_the_levels_of_the_block_are_open_and_nobody
 #[cfg(feature = "post-quantum")]
 mod verified {
     use super::*;
+    use crate::mint::keys::ML_DSA_87;
+    use crate::mint::{ID_V2, ID_V3, lineage_with};
+
+    const ATTRIBUTE_PREVIEW: u32 = 0xc2a6_b3ba;
 
     #[test]
     fn the_pair_signs_where_it_is_meant_to_and_the_history_goes_through_both() {

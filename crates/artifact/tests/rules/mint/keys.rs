@@ -9,6 +9,7 @@ fn key(seed: u8) -> SigningKey {
 
 /// Seeds from here on are ML-DSA-65 keys, and from 150 on ML-DSA-87, where the feature is on.
 pub(crate) const ML_DSA_65: u8 = 100;
+#[cfg(feature = "post-quantum")]
 pub(crate) const ML_DSA_87: u8 = 150;
 
 pub(crate) fn sign(seed: u8, message: &[u8]) -> Vec<u8> {
