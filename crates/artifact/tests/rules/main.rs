@@ -9,6 +9,7 @@
 )]
 
 mod hybrid;
+mod jar;
 mod mint;
 
 use bonafide_artifact::{

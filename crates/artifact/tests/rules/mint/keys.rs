@@ -70,34 +70,74 @@ mod post_quantum {
     }
 }
 
-/// A self-signed certificate, as small as they come.
+/// A certificate, as small as they come.
+pub(crate) struct CertificatePlan {
+    pub(crate) seed: u8,
+    pub(crate) common_name: String,
+    /// The key's `SubjectPublicKeyInfo`.
+    pub(crate) key: Vec<u8>,
+    /// Whole extensions, one after the other.
+    pub(crate) extensions: Vec<u8>,
+}
+
+impl CertificatePlan {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self {
+            seed,
+            common_name: format!("key {seed}"),
+            key: public_key_info(seed),
+            extensions: Vec::new(),
+        }
+    }
+
+    /// Adds an extension, by the last arcs of its object identifier below 2.5.29.
+    pub(crate) fn extension(mut self, arc: u8, critical: bool, value: &[u8]) -> Self {
+        let oid = tlv(0x06, &[0x55, 0x1d, arc]);
+        let flag = if critical {
+            tlv(0x01, &[0xff])
+        } else {
+            Vec::new()
+        };
+        let extension = [oid, flag, tlv(0x04, value)].concat();
+        self.extensions.extend(tlv(0x30, &extension));
+        self
+    }
+
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let algorithm = tlv(0x30, b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
+        let subject = name(&self.common_name);
+        let times = [tlv(0x17, b"260101000000Z"), tlv(0x17, b"460101000000Z")];
+        let extensions = if self.extensions.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0xa3, &tlv(0x30, &self.extensions))
+        };
+        let body = [
+            tlv(0xa0, b"\x02\x01\x02"),
+            tlv(0x02, &[self.seed]),
+            algorithm.clone(),
+            subject.clone(),
+            tlv(0x30, &times.concat()),
+            subject,
+            self.key.clone(),
+            extensions,
+        ];
+        let body = tlv(0x30, &body.concat());
+        let signature = tlv(0x03, &[&[0][..], &sign(self.seed, &body)].concat());
+        tlv(0x30, &[body, algorithm, signature].concat())
+    }
+}
+
+/// A distinguished name of one part.
+pub(crate) fn name(common_name: &str) -> Vec<u8> {
+    let value = tlv(0x0c, common_name.as_bytes());
+    let pair = [&b"\x06\x03\x55\x04\x03"[..], &value].concat();
+    tlv(0x30, &tlv(0x31, &tlv(0x30, &pair)))
+}
+
+/// A self-signed certificate for the key of this seed.
 pub(crate) fn certificate(seed: u8) -> Vec<u8> {
-    let algorithm = tlv(0x30, b"\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
-    let common_name = tlv(0x0c, format!("key {seed}").as_bytes());
-    let name = tlv(
-        0x30,
-        &tlv(
-            0x31,
-            &tlv(0x30, &[&b"\x06\x03\x55\x04\x03"[..], &common_name].concat()),
-        ),
-    );
-    let validity = tlv(
-        0x30,
-        &[tlv(0x17, b"260101000000Z"), tlv(0x17, b"460101000000Z")].concat(),
-    );
-    let body = [
-        tlv(0xa0, b"\x02\x01\x02"),
-        tlv(0x02, &[seed]),
-        algorithm.clone(),
-        name.clone(),
-        validity,
-        name,
-        public_key_info(seed),
-    ]
-    .concat();
-    let body = tlv(0x30, &body);
-    let signature = tlv(0x03, &[&[0][..], &sign(seed, &body)].concat());
-    tlv(0x30, &[body, algorithm, signature].concat())
+    CertificatePlan::new(seed).build()
 }
 
 pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {

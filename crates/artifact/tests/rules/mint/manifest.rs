@@ -10,6 +10,10 @@ pub(crate) struct ManifestPlan {
     pub(crate) target_sdk: u32,
     pub(crate) debuggable: bool,
     pub(crate) twice: bool,
+    pub(crate) test_only: bool,
+    pub(crate) shared_user_id: Option<&'static str>,
+    pub(crate) split: Option<&'static str>,
+    pub(crate) target_sandbox: Option<u32>,
 }
 
 impl Default for ManifestPlan {
@@ -22,58 +26,83 @@ impl Default for ManifestPlan {
             target_sdk: 35,
             debuggable: false,
             twice: false,
+            test_only: false,
+            shared_user_id: None,
+            split: None,
+            target_sandbox: None,
         }
     }
 }
 
 const NONE: u32 = u32::MAX;
-const STRINGS: [&str; 11] = [
+const STRINGS: [&str; 14] = [
     "versionCode",
     "versionCodeMajor",
     "minSdkVersion",
     "targetSdkVersion",
     "debuggable",
+    "testOnly",
+    "sharedUserId",
+    "targetSandboxVersion",
     "http://schemas.android.com/apk/res/android",
     "package",
     "manifest",
     "uses-sdk",
     "application",
-    "",
+    "split",
 ];
-const RESOURCE_IDS: [u32; 5] = [
+/// Where strings are that attributes name.
+const ANDROID: u32 = 8;
+const PACKAGE: u32 = 9;
+const MANIFEST: u32 = 10;
+const USES_SDK: u32 = 11;
+const APPLICATION: u32 = 12;
+const SPLIT: u32 = 13;
+const RESOURCE_IDS: [u32; 8] = [
     0x0101_021b,
     0x0101_0576,
     0x0101_020c,
     0x0101_0270,
     0x0101_000f,
+    0x0101_0272,
+    0x0101_000b,
+    0x0101_054c,
 ];
 
-/// Binary XML with just what a verifier looks at.
+/// The bytes.
 pub(crate) fn manifest(plan: &ManifestPlan) -> Vec<u8> {
-    let int = |name: u32, value: u32| attribute(5, name, 0x10, value);
+    let values = [
+        plan.package,
+        plan.shared_user_id.unwrap_or(""),
+        plan.split.unwrap_or(""),
+    ];
+    let first_value = u32::try_from(STRINGS.len()).unwrap();
+    let int = |name: u32, value: u32| attribute(ANDROID, name, 0x10, value);
     let mut root = vec![int(0, plan.version_code)];
     root.extend(plan.version_code_major.map(|major| int(1, major)));
-    root.push(attribute(NONE, 6, 0x03, 10));
+    root.push(attribute(NONE, PACKAGE, 0x03, first_value));
+    if plan.shared_user_id.is_some() {
+        root.push(attribute(ANDROID, 6, 0x03, first_value + 1));
+    }
+    if plan.split.is_some() {
+        root.push(attribute(NONE, SPLIT, 0x03, first_value + 2));
+    }
+    root.extend(plan.target_sandbox.map(|version| int(7, version)));
     if plan.twice {
         root.push(int(0, plan.version_code + 1));
     }
-    let debuggable = attribute(5, 4, 0x12, if plan.debuggable { NONE } else { 0 });
+    let flag = |name, set| attribute(ANDROID, name, 0x12, if set { NONE } else { 0 });
+    let application = [flag(4, plan.debuggable), flag(5, plan.test_only)];
+    let ids = RESOURCE_IDS.iter().flat_map(|id| id.to_le_bytes());
     let body = [
-        strings(plan.package),
-        chunk(
-            0x0180,
-            8,
-            &RESOURCE_IDS
-                .iter()
-                .flat_map(|id| id.to_le_bytes())
-                .collect::<Vec<_>>(),
-        ),
-        start(7, &root),
-        start(8, &[int(2, plan.min_sdk), int(3, plan.target_sdk)]),
-        end(8),
-        start(9, &[debuggable]),
-        end(9),
-        end(7),
+        strings(&values),
+        chunk(0x0180, 8, &ids.collect::<Vec<_>>()),
+        start(MANIFEST, &root),
+        start(USES_SDK, &[int(2, plan.min_sdk), int(3, plan.target_sdk)]),
+        end(USES_SDK),
+        start(APPLICATION, &application),
+        end(APPLICATION),
+        end(MANIFEST),
     ]
     .concat();
     chunk(0x0003, 8, &body)
@@ -90,9 +119,9 @@ fn chunk(kind: u16, header: u16, body: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-fn strings(package: &str) -> Vec<u8> {
+fn strings(values: &[&str]) -> Vec<u8> {
     let (mut offsets, mut data) = (Vec::new(), Vec::new());
-    for text in STRINGS.iter().copied().take(10).chain([package]) {
+    for text in STRINGS.iter().chain(values).copied() {
         offsets.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
         let units: Vec<u16> = text.encode_utf16().collect();
         data.extend(u16::try_from(units.len()).unwrap().to_le_bytes());
@@ -100,7 +129,7 @@ fn strings(package: &str) -> Vec<u8> {
         data.extend([0; 2]);
     }
     data.resize(data.len().next_multiple_of(4), 0);
-    let count = u32::try_from(STRINGS.len()).unwrap();
+    let count = u32::try_from(STRINGS.len() + values.len()).unwrap();
     let start = 28 + 4 * count;
     let head: Vec<u8> = [count, 0, 0, start, 0]
         .iter()

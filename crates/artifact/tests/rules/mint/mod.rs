@@ -2,6 +2,8 @@
 //!
 //! A blueprint describes a good APK; a test changes one thing in it and expects one finding.
 
+pub(crate) mod cms;
+pub(crate) mod jar;
 pub(crate) mod keys;
 pub(crate) mod manifest;
 
@@ -30,6 +32,11 @@ pub(crate) struct EntryPlan {
     pub(crate) method: u16,
     pub(crate) claimed_size: Option<u32>,
     pub(crate) local_size: Option<u32>,
+    pub(crate) local_method: Option<u16>,
+    /// As the directory has it: where symbolic links show.
+    pub(crate) unix_mode: u16,
+    /// Where the directory says that it is, if not where it is.
+    pub(crate) claimed_offset: Option<u32>,
 }
 
 impl EntryPlan {
@@ -42,6 +49,9 @@ impl EntryPlan {
             method: 0,
             claimed_size: None,
             local_size: None,
+            local_method: None,
+            unix_mode: 0,
+            claimed_offset: None,
         }
     }
 }
@@ -244,7 +254,7 @@ fn local_header(entry: &EntryPlan) -> Vec<u8> {
     let local_size = entry.local_size.or(entry.claimed_size).unwrap_or(size);
     let mut header = b"PK\x03\x04\x14\0".to_vec();
     header.extend(entry.flags.to_le_bytes());
-    header.extend(entry.method.to_le_bytes());
+    header.extend(entry.local_method.unwrap_or(entry.method).to_le_bytes());
     header.extend([0; 4]);
     for word in [crc32(&entry.data), size, local_size] {
         header.extend(word.to_le_bytes());
@@ -265,8 +275,9 @@ fn directory_record(entry: &EntryPlan, offset: u32) -> Vec<u8> {
         record.extend(word.to_le_bytes());
     }
     record.extend(u16::try_from(entry.name.len()).unwrap().to_le_bytes());
-    record.extend([0; 12]);
-    record.extend(offset.to_le_bytes());
+    record.extend([0; 10]);
+    record.extend(entry.unix_mode.to_le_bytes());
+    record.extend(entry.claimed_offset.unwrap_or(offset).to_le_bytes());
     record.extend(&entry.name);
     record
 }

@@ -1,0 +1,479 @@
+//! v1: JAR signatures, one rule broken at a time.
+
+use bonafide_artifact::{Code, Finding, Inspection, Options, Verdict, inspect};
+
+use crate::mint::cms::{CONTENT_TYPE, EC_KEY, InfoPlan, SHA1};
+use crate::mint::jar::{FilePlan, JarPlan, digest};
+use crate::mint::keys::CertificatePlan;
+use crate::mint::{Blueprint, EntryPlan, ManifestPlan, certificate};
+use crate::refusals;
+
+fn judge_on(plan: &JarPlan, min: Option<u32>, max: Option<u32>) -> Inspection {
+    let mut options = Options::default();
+    (options.min_sdk, options.max_sdk) = (min, max);
+    inspect(&plan.build(), &options).expect("an archive")
+}
+
+fn codes(inspection: &Inspection) -> Vec<Code> {
+    inspection.findings().iter().map(Finding::code).collect()
+}
+
+type Case = (&'static str, fn(&mut JarPlan), Code);
+
+fn check(cases: &[Case]) {
+    for (name, change, expected) in cases {
+        let mut plan = JarPlan::good();
+        change(&mut plan);
+        let inspection = judge_on(&plan, None, None);
+        let findings = inspection.findings();
+        assert_eq!(refusals(&inspection), [*expected], "{name}: {findings:?}");
+        assert!(inspection.identity().is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_good_jar_signature_is_an_identity() {
+    let inspection = judge_on(&JarPlan::good(), None, None);
+    assert_eq!(codes(&inspection), [], "{:?}", inspection.findings());
+    let identity = inspection.identity().expect("verified");
+    assert_eq!(identity.signed().len(), 1);
+    assert_eq!(identity.signed()[0].scheme.as_str(), "v1");
+    let mut attributes = JarPlan::good();
+    attributes.files[0].edit_cms = |cms, file| {
+        cms.infos[0] = cms.infos[0].clone().with_attributes(file);
+    };
+    assert_eq!(codes(&judge_on(&attributes, None, None)), []);
+    let mut two = JarPlan::good();
+    two.files.push(FilePlan::new("OTHER", 2));
+    let inspection = judge_on(&two, None, None);
+    assert_eq!(inspection.signers().len(), 2, "{:?}", inspection.findings());
+}
+
+#[test]
+fn refuses_a_manifest_that_does_not_describe_the_archive() {
+    check(&[
+        ("no manifest", |p| p.no_manifest = true, Code::NoSignature),
+        (
+            "an attribute twice",
+            |p| {
+                p.edit_manifest = |t| {
+                    t.replace(
+                        "Name: classes.dex",
+                        "Name: classes.dex\r\nName: classes.dex",
+                    )
+                }
+            },
+            Code::JarManifestMalformed,
+        ),
+        (
+            "two sections of one name",
+            |p| {
+                p.edit_manifest = |t| {
+                    let at = t.find("Name: classes.dex").unwrap();
+                    format!("{t}{}", &t[at..])
+                };
+            },
+            Code::JarManifestMalformed,
+        ),
+        (
+            "a section without a name",
+            |p| p.edit_manifest = |t| t.replace("Name: classes.dex", "Game: classes.dex"),
+            Code::JarManifestMalformed,
+        ),
+        (
+            "nothing in it",
+            |p| p.edit_manifest = |_| String::new(),
+            Code::JarManifestMalformed,
+        ),
+        (
+            "an entry that is not there",
+            |p| p.edit_manifest = |t| format!("{t}Name: gone\r\nSHA-256-Digest: AAAA\r\n\r\n"),
+            Code::JarEntryMissing,
+        ),
+        (
+            "an entry that it does not name",
+            |p| p.extra.push(EntryPlan::new("lib/evil.so", b"new")),
+            Code::JarEntryUnsigned,
+        ),
+        (
+            "an entry without a digest",
+            |p| p.edit_manifest = |t| t.replace("SHA-256-Digest", "SHA-257-Digest"),
+            Code::JarEntryUnsigned,
+        ),
+        (
+            "a digest of something else",
+            |p| {
+                p.edit_manifest = |t| {
+                    let name = "Name: classes.dex\r\nSHA-256-Digest: ";
+                    let (before, after) = t.split_once(name).unwrap();
+                    let (_, after) = after.split_once("\r\n").unwrap();
+                    format!("{before}{name}{}\r\n{after}", digest(b"other"))
+                };
+            },
+            Code::JarDigestWrong,
+        ),
+        (
+            "a digest that is not Base64",
+            |p| {
+                p.edit_manifest = |t| {
+                    t.replace(
+                        "Name: classes.dex\r\nSHA-256-Digest: ",
+                        "Name: classes.dex\r\nSHA-256-Digest: !",
+                    )
+                }
+            },
+            Code::JarDigestWrong,
+        ),
+        (
+            "a second digest that is wrong",
+            |p| {
+                p.edit_manifest = |t| {
+                    t.replace(
+                        "Name: classes.dex\r\n",
+                        "Name: classes.dex\r\nSHA1-Digest: AAAA\r\n",
+                    )
+                }
+            },
+            Code::JarDigestsDisagree,
+        ),
+    ]);
+}
+
+#[test]
+fn refuses_a_signature_file_that_does_not_sign_the_manifest() {
+    check(&[
+        (
+            "nothing in it",
+            |p| p.files[0].edit = |_| String::new(),
+            Code::JarFileMalformed,
+        ),
+        (
+            "another manifest, and another section",
+            |p| {
+                p.files[0].edit = |t| {
+                    let t = t.replacen(
+                        "SHA-256-Digest-Manifest: ",
+                        "SHA-256-Digest-Manifest: AAAA",
+                        1,
+                    );
+                    t.replacen("SHA-256-Digest: ", "SHA-256-Digest: AAAA", 1)
+                };
+            },
+            Code::JarDigestWrong,
+        ),
+        (
+            "another main section",
+            |p| {
+                p.files[0].edit = |t| {
+                    t.replacen(
+                        "SHA-256-Digest-Manifest",
+                        "SHA-256-Digest-Manifest-Main-Attributes: AAAA\r\nSHA-256-Digest-Manifest",
+                        1,
+                    )
+                };
+            },
+            Code::JarDigestWrong,
+        ),
+        (
+            "an entry left out",
+            |p| {
+                p.files[0].edit = |t| {
+                    let at = t.find("Name: classes.dex").unwrap();
+                    t[..at].to_owned()
+                };
+            },
+            Code::JarEntryUnsigned,
+        ),
+        (
+            "a newer scheme named that is not there",
+            |p| p.files[0].edit = |t| t.replacen("\r\n", "\r\nX-Android-APK-Signed: 2\r\n", 1),
+            Code::SchemeStripped,
+        ),
+        (
+            "v3 named that is not there",
+            |p| p.files[0].edit = |t| t.replacen("\r\n", "\r\nX-Android-APK-Signed: 9, 3\r\n", 1),
+            Code::SchemeStripped,
+        ),
+        (
+            "different entries by different signers",
+            |p| {
+                let mut other = FilePlan::new("OTHER", 2);
+                other.edit = |t| {
+                    let at = t.find("Name: classes.dex").unwrap();
+                    t[..at].to_owned()
+                };
+                p.files.push(other);
+            },
+            Code::JarEntrySignersDiffer,
+        ),
+    ]);
+}
+
+#[test]
+fn sections_count_where_the_whole_manifest_is_not_signed() {
+    let mut plan = JarPlan::good();
+    plan.files[0].edit = |t| {
+        t.replacen(
+            "SHA-256-Digest-Manifest: ",
+            "SHA-256-Digest-Manifest: AAAA",
+            1,
+        )
+    };
+    assert_eq!(codes(&judge_on(&plan, None, None)), []);
+    plan.files[0].edit = |t| {
+        t.replacen("SHA-256-Digest-Manifest: ", "X: ", 1)
+            .replace("SHA-256-Digest: ", "X: ")
+    };
+    assert_eq!(
+        refusals(&judge_on(&plan, None, None)),
+        [Code::JarDigestWrong]
+    );
+}
+
+/// Android passes over such a file as if it were not there; then nobody signs.
+#[test]
+fn passes_over_signature_files_that_android_passes_over() {
+    let edits: [fn(String) -> String; 4] = [
+        |t| t.replace("Signature-Version", "Seal-Version"),
+        |t| t.replacen("Name: classes.dex", "Game: classes.dex", 1),
+        |t| {
+            let at = t.find("Name: classes.dex").unwrap();
+            format!("{t}{}", &t[at..])
+        },
+        |t| {
+            t.replacen("-Manifest: ", "-Manifest: AAAA", 1)
+                .replacen("classes.dex", "other.dex", 1)
+        },
+    ];
+    for edit in edits {
+        let mut plan = JarPlan::good();
+        plan.files[0].edit = edit;
+        let inspection = judge_on(&plan, None, None);
+        assert_eq!(
+            codes(&inspection),
+            [Code::NoSignature, Code::JarSignerIgnored],
+            "{:?}",
+            inspection.findings()
+        );
+        let mut beside = JarPlan::good();
+        let mut ignored = FilePlan::new("OTHER", 2);
+        ignored.edit = edit;
+        beside.files.push(ignored);
+        let inspection = judge_on(&beside, None, None);
+        assert_eq!(codes(&inspection), [Code::JarSignerIgnored]);
+        assert_eq!(inspection.signers().len(), 1);
+    }
+}
+
+#[test]
+fn refuses_a_block_that_does_not_hold() {
+    check(&[
+        (
+            "bytes that are none",
+            |p| p.files[0].block = Some(b"0\x03abc".to_vec()),
+            Code::JarBlockMalformed,
+        ),
+        (
+            "nobody signs",
+            |p| p.files[0].cms.infos.clear(),
+            Code::JarBlockMalformed,
+        ),
+        (
+            "a wrong signature",
+            |p| p.files[0].cms.infos[0].spoil = true,
+            Code::SignatureWrong,
+        ),
+        (
+            "no certificate",
+            |p| p.files[0].cms.certificates.clear(),
+            Code::CertificateMissing,
+        ),
+        (
+            "somebody else's certificate",
+            |p| p.files[0].cms.certificates = vec![certificate(2)],
+            Code::CertificateMissing,
+        ),
+        (
+            "a digest that the signature does not use",
+            |p| p.files[0].cms.infos[0].digest = SHA1,
+            Code::JarAlgorithmUnsupported,
+        ),
+        (
+            "the first signer does not hold, the second does",
+            |p| {
+                p.files[0].cms.certificates.push(certificate(2));
+                p.files[0].cms.infos.insert(0, InfoPlan::new(2));
+                p.files[0].cms.infos[0].spoil = true;
+            },
+            Code::JarFirstSignerFails,
+        ),
+        (
+            "attributes without a digest",
+            |p| {
+                p.files[0].edit_cms = |cms, file| {
+                    cms.infos[0] = cms.infos[0].clone().with_attributes(file);
+                    cms.infos[0].attributes.as_mut().unwrap().pop();
+                };
+            },
+            Code::JarBlockMalformed,
+        ),
+        (
+            "attributes without a content type",
+            |p| {
+                p.files[0].edit_cms = |cms, file| {
+                    cms.infos[0] = cms.infos[0].clone().with_attributes(file);
+                    cms.infos[0].attributes.as_mut().unwrap().remove(0);
+                };
+            },
+            Code::JarBlockMalformed,
+        ),
+        (
+            "attributes with another content type",
+            |p| {
+                p.files[0].edit_cms = |cms, file| {
+                    cms.infos[0] = cms.infos[0].clone().with_attributes(file);
+                    let attributes = cms.infos[0].attributes.as_mut().unwrap();
+                    attributes[0].1 = crate::mint::keys::tlv(0x06, CONTENT_TYPE);
+                };
+            },
+            Code::SignatureWrong,
+        ),
+        (
+            "attributes about another file",
+            |p| {
+                p.files[0].edit_cms = |cms, _| {
+                    cms.infos[0] = cms.infos[0].clone().with_attributes(b"another");
+                };
+            },
+            Code::SignatureWrong,
+        ),
+        (
+            "a key that may not sign",
+            |p| {
+                let plan = CertificatePlan::new(1).extension(15, false, b"\x03\x02\x05\x20");
+                p.files[0].cms.certificates = vec![plan.build()];
+            },
+            Code::CertificateUnsuitable,
+        ),
+        (
+            "a critical extension that nobody knows",
+            |p| {
+                let plan = CertificatePlan::new(1).extension(99, true, b"\x05\x00");
+                p.files[0].cms.certificates = vec![plan.build()];
+            },
+            Code::CertificateUnsuitable,
+        ),
+        (
+            "eleven signers",
+            |p| {
+                p.files = (0..11)
+                    .map(|number| FilePlan::new(&format!("CERT{number}"), 1))
+                    .collect();
+            },
+            Code::TooManySigners,
+        ),
+    ]);
+}
+
+#[test]
+fn takes_extensions_that_permit_or_that_nobody_must_know() {
+    for plan in [
+        CertificatePlan::new(1).extension(15, true, b"\x03\x02\x07\x80"),
+        CertificatePlan::new(1).extension(15, true, b"\x03\x02\x06\x40"),
+        CertificatePlan::new(1).extension(99, false, b"\x05\x00"),
+    ] {
+        let mut jar = JarPlan::good();
+        jar.files[0].cms.certificates = vec![certificate(3), plan.build()];
+        let inspection = judge_on(&jar, None, None);
+        assert_eq!(codes(&inspection), [], "{:?}", inspection.findings());
+    }
+}
+
+#[test]
+fn newer_targets_need_a_newer_scheme() {
+    for (target, sandbox, refused) in [
+        (29, None, false),
+        (30, None, true),
+        (29, Some(1), false),
+        (29, Some(2), true),
+    ] {
+        let mut plan = JarPlan::good();
+        plan.target(target, sandbox);
+        let found = refusals(&judge_on(&plan, None, None));
+        let expected: &[Code] = if refused {
+            &[Code::MinSchemeForTarget]
+        } else {
+            &[]
+        };
+        assert_eq!(found, expected, "target {target}, sandbox {sandbox:?}");
+        assert_eq!(
+            refusals(&judge_on(&plan, None, Some(25))),
+            [],
+            "target {target}"
+        );
+    }
+}
+
+/// Plain EC keys with SHA-256 since Android 4.3, signed attributes since 4.4.
+#[test]
+fn the_oldest_levels_have_rules_of_their_own() {
+    let mut plan = JarPlan::good();
+    plan.files[0].cms.infos[0].algorithm = EC_KEY;
+    for (min, expected) in [(18, &[][..]), (17, &[Code::JarAlgorithmUnsupported])] {
+        let found = refusals(&judge_on(&plan, Some(min), None));
+        // Below 18 the manifest would have to name its kinds of digest.
+        assert_eq!(found, expected, "from level {min}");
+    }
+    plan.files[0].edit_cms = |cms, file| {
+        cms.infos[0] = cms.infos[0].clone().with_attributes(file);
+    };
+    assert_eq!(refusals(&judge_on(&plan, Some(19), None)), []);
+    assert_eq!(
+        refusals(&judge_on(&plan, Some(18), None)),
+        [Code::JarAttributesUnsafe]
+    );
+}
+
+#[test]
+fn v1_and_v2_must_be_by_one_signer_where_both_count() {
+    let both = |key| {
+        let mut plan = JarPlan::of(Blueprint::good().with_manifest(&ManifestPlan::default()));
+        plan.files[0] = FilePlan::new("CERT", key);
+        plan.blueprint.pairs.remove(1);
+        plan.blueprint.signers(0)[0].attributes.clear();
+        plan
+    };
+    assert_eq!(refusals(&judge_on(&both(1), Some(23), None)), []);
+    assert_eq!(
+        refusals(&judge_on(&both(2), Some(23), None)),
+        [Code::SchemesSignersDiffer]
+    );
+    assert_eq!(refusals(&judge_on(&both(2), Some(24), None)), []);
+}
+
+#[test]
+fn says_what_is_odd_about_a_jar_signature() {
+    let mut plan = JarPlan::good();
+    plan.extra
+        .push(EntryPlan::new("META-INF/services/x", b"anybody's"));
+    assert_eq!(
+        codes(&judge_on(&plan, None, None)),
+        [Code::JarUnprotectedEntry]
+    );
+    let mut plan = JarPlan::good();
+    plan.files.push(FilePlan::new("LONELY", 2));
+    plan.files[1].left_out = true;
+    let inspection = judge_on(&plan, None, None);
+    assert_eq!(inspection.verdict(), Verdict::Verified);
+    assert!(codes(&inspection).contains(&Code::JarBlockWithoutFile));
+    let mut plan = JarPlan::good();
+    plan.edit_manifest = |t| {
+        use base64::Engine as _;
+        use sha1::Digest as _;
+        let data = b"dex\n035\0 not really code";
+        let weak = base64::engine::general_purpose::STANDARD.encode(sha1::Sha1::digest(data));
+        let strong = format!("SHA-256-Digest: {}", digest(data));
+        t.replace(&strong, &format!("SHA1-Digest: {weak}"))
+    };
+    assert_eq!(codes(&judge_on(&plan, None, None)), [Code::WeakDigest]);
+}
