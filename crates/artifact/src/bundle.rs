@@ -17,9 +17,9 @@ use crate::{apk, manifest};
 
 /// The base module's manifest: what makes an archive a bundle.
 pub(crate) const MANIFEST: &str = "base/manifest/AndroidManifest.xml";
-/// `jarsigner` writes signed attributes, which are sound since this level; bundles are never installed, so older ones do
-/// not matter.
-const JUDGED: ApiRange = ApiRange::new(19, LATEST_API);
+/// Bundles are never installed, so that the gaps of old Android do not matter: from here on all of `jarsigner`'s algorithms
+/// count, those for EC keys included.
+const JUDGED: ApiRange = ApiRange::new(24, LATEST_API);
 
 /// Inspects a bundle whose archive has been opened.
 pub(crate) fn inspect(

@@ -73,7 +73,6 @@ codes! {
     CertificateMalformed = "certificate-malformed", Reject, "A certificate cannot be read.";
     CertificateKeyDiffers = "certificate-key-differs", Reject, "The key that verified the signature is not the certificate's.";
     CertificateKeyReencoded = "certificate-key-reencoded", Warning, "The certificate writes its RSA modulus as a negative number; it is the same key.";
-    ContentDigestMissing = "content-digest-missing", Reject, "A verified signature covers no content digest of its algorithm.";
     ContentDigestWrong = "content-digest-wrong", Reject, "The file's bytes are not those that were signed.";
     VerityNotAligned = "verity-not-aligned", Reject, "A verity digest needs a signing block at and of a multiple of 4,096 bytes.";
     AttributeMalformed = "attribute-malformed", Reject, "A signed attribute cannot be read.";
@@ -176,8 +175,7 @@ codes! {
     AppleEntitlementNotGranted = "apple-entitlement-not-granted", Warning, "The app claims a right that its profile does not grant; a device refuses to install it.";
     AppleChainUntrusted = "apple-chain-untrusted", Warning, "The signer's certificate does not chain to Apple's root: anybody could have made it.";
     AppleEncrypted = "apple-encrypted", NotChecked, "The code is encrypted for the store's devices (`FairPlay`); its pages cannot be compared anywhere else.";
-    // What this crate does not do (yet)
-    KindNotChecked = "kind-not-checked", NotChecked, "Artifacts of this kind are recognised, but not verified by this build.";
+    // Questions without an answer
     RangeUnsupported = "range-unsupported", NotChecked, "The range of Android levels asked about is empty.";
 }
 

@@ -332,7 +332,6 @@ fn compare_digests(
             let signed = signer.digests.iter().find(|(id, _)| *id == algorithm.id);
             let code = match (signed, actual.get(&algorithm.content)) {
                 _ if unaligned => Code::VerityNotAligned,
-                (None, _) => Code::ContentDigestMissing,
                 (Some((_, signed)), Some(actual)) if signed == actual => {
                     compare_others(signer, algorithm, actual, &mut outcome.findings);
                     continue;

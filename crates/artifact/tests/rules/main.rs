@@ -8,9 +8,14 @@
     reason = "tests fail by them, and their tables are long"
 )]
 
+mod codes;
 mod hybrid;
+mod ios;
 mod jar;
 mod mint;
+mod odd;
+mod provenance;
+mod sets;
 
 use bonafide_artifact::{
     Code, EntryChange, Finding, Inspection, Options, Severity, Verdict, diff, inspect,
@@ -174,6 +179,69 @@ fn refuses_an_archive_that_two_readers_read_differently() {
             Code::ZipBudget,
         ),
         (
+            "an entry beyond the archive",
+            |b| b.entries[1].claimed_offset = Some(1 << 30),
+            Code::ZipLocalHeader,
+        ),
+        (
+            "an entry where no header is",
+            |b| b.entries[1].claimed_offset = Some(4),
+            Code::ZipLocalHeader,
+        ),
+        (
+            "two entries at one place",
+            |b| {
+                b.entries.push(b.entries[1].clone());
+                b.entries[2].name = b"classes2.dex".to_vec();
+                b.entries[2].local_name = Some(b"classes2.dex".to_vec());
+                b.entries[2].data.splice(..0, *b"x");
+                // The second record points into the first entry, which holds a whole header for it.
+                let inner = mint::local_header_of(&b.entries[2]);
+                b.entries[2].claimed_offset = Some(mint::end_of(&b.entries[..1]) + 30 + 11);
+                b.entries[1].data = [inner, b.entries[2].data.clone()].concat();
+            },
+            Code::ZipOverlap,
+        ),
+        (
+            "an entry that runs into the directory",
+            |b| {
+                b.pairs.clear();
+                b.entries[1].claimed_compressed = Some(1 << 20);
+            },
+            Code::ZipOverlap,
+        ),
+        (
+            "a ZIP64 marker in a record",
+            |b| b.entries[1].claimed_offset = Some(u32::MAX),
+            Code::Zip64,
+        ),
+        (
+            "a ZIP64 locator before the end",
+            |b| b.gap_before_end = [&b"PK\x06\x07"[..], &[0; 16]].concat(),
+            Code::Zip64,
+        ),
+        ("no name", |b| b.entries[1].name.clear(), Code::ZipBadName),
+        (
+            "a name from the root",
+            |b| b.entries[1].name = b"/classes.dex".to_vec(),
+            Code::ZipBadName,
+        ),
+        (
+            "a backslash in a name",
+            |b| b.entries[1].name = b"a\\b".to_vec(),
+            Code::ZipBadName,
+        ),
+        (
+            "a local name that only begins like it",
+            |b| b.entries[1].local_name = Some(b"classes.dex2".to_vec()),
+            Code::ZipLocalHeader,
+        ),
+        (
+            "something else in front",
+            |b| b.prefix = b"MZ\0\0".to_vec(),
+            Code::JanusPrefix,
+        ),
+        (
             "a DEX file in front",
             |b| b.prefix = b"dex\n035\0".to_vec(),
             Code::JanusPrefix,
@@ -220,6 +288,11 @@ fn refuses_a_broken_signing_block() {
             "a scheme twice",
             |b| b.pairs.push(PairPlan::Raw(ID_V2, vec![0; 4])),
             Code::BlockDuplicateScheme,
+        ),
+        (
+            "pairs that do not fit",
+            |b| b.pairs.push(PairPlan::Long(0x1234_5678, u64::MAX)),
+            Code::BlockMalformed,
         ),
         (
             "a scheme cut short",
@@ -282,6 +355,29 @@ fn refuses_a_signer_that_does_not_hold() {
             "somebody else's key",
             |b| b.signers(0)[0].public_key = Some(mint::public_key_info(9)),
             Code::SignatureWrong,
+        ),
+        (
+            "a verity digest where nothing is aligned",
+            |b| {
+                b.signers(0)[0].signature_ids = vec![0x0423];
+                b.signers(0)[0].digest_ids = vec![0x0423];
+                b.signers(1)[0].signature_ids = vec![0x0423];
+                b.signers(1)[0].digest_ids = vec![0x0423];
+                b.signers(0).clear();
+                b.pairs.remove(0);
+            },
+            Code::VerityNotAligned,
+        ),
+        (
+            "a second digest of the kind that is another",
+            |b| {
+                b.pairs.truncate(1);
+                b.signers(0)[0].attributes.clear();
+                b.signers(0)[0].signature_ids = vec![0x0201, 0x0301];
+                b.signers(0)[0].digest_ids = vec![0x0201, 0x0301];
+                b.signers(0)[0].other_digest = Some((0x0301, vec![7; 32]));
+            },
+            Code::ContentDigestWrong,
         ),
         (
             "a digest of another file",

@@ -3,9 +3,12 @@
 //! A blueprint describes a good APK; a test changes one thing in it and expects one finding.
 
 pub(crate) mod cms;
+pub(crate) mod idsig;
+pub(crate) mod ios;
 pub(crate) mod jar;
 pub(crate) mod keys;
 pub(crate) mod manifest;
+pub(crate) mod rsa_keys;
 
 use sha2::{Digest, Sha256, Sha512};
 
@@ -20,6 +23,7 @@ pub(crate) const ID_V32: u32 = 0x70e1_c89f;
 pub(crate) const ECDSA_SHA256: u32 = 0x0201;
 pub(crate) const ECDSA_SHA512: u32 = 0x0202;
 pub(crate) const ML_DSA: u32 = 0x0501;
+const RSA_SHA256: u32 = 0x0103;
 pub(crate) const LATEST: u32 = 0x7fff_ffff;
 
 /// One entry, with what its headers claim about it.
@@ -37,6 +41,9 @@ pub(crate) struct EntryPlan {
     pub(crate) unix_mode: u16,
     /// Where the directory says that it is, if not where it is.
     pub(crate) claimed_offset: Option<u32>,
+    pub(crate) claimed_crc: Option<u32>,
+    /// In both headers.
+    pub(crate) claimed_compressed: Option<u32>,
 }
 
 impl EntryPlan {
@@ -52,6 +59,25 @@ impl EntryPlan {
             local_method: None,
             unix_mode: 0,
             claimed_offset: None,
+            claimed_crc: None,
+            claimed_compressed: None,
+        }
+    }
+}
+
+impl EntryPlan {
+    /// The data packed, under headers that say so.
+    pub(crate) fn deflated(name: &str, data: &[u8]) -> Self {
+        use std::io::Write as _;
+        let mut packer =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(data).unwrap();
+        Self {
+            data: packer.finish().unwrap(),
+            method: 8,
+            claimed_size: Some(u32::try_from(data.len()).unwrap()),
+            claimed_crc: Some(crc32(data)),
+            ..Self::new(name, data)
         }
     }
 }
@@ -69,6 +95,10 @@ pub(crate) struct SignerPlan {
     pub(crate) digest_ids: Vec<u32>,
     pub(crate) signature_ids: Vec<u32>,
     pub(crate) content_digest: Option<Vec<u8>>,
+    /// The digest under this one algorithm.
+    pub(crate) other_digest: Option<(u32, Vec<u8>)>,
+    /// Signs in place of the key.
+    pub(crate) rsa: Option<rsa_keys::RsaPlan>,
     pub(crate) spoil_signature: bool,
     pub(crate) no_certificate: bool,
     pub(crate) public_key: Option<Vec<u8>>,
@@ -85,6 +115,8 @@ impl SignerPlan {
             digest_ids: vec![ECDSA_SHA256],
             signature_ids: vec![ECDSA_SHA256],
             content_digest: None,
+            other_digest: None,
+            rsa: None,
             spoil_signature: false,
             no_certificate: false,
             public_key: None,
@@ -126,6 +158,8 @@ impl SignerPlan {
 pub(crate) enum PairPlan {
     Signers(u32, Vec<SignerPlan>, Vec<u8>),
     Raw(u32, Vec<u8>),
+    /// With nothing in it, and this length.
+    Long(u32, u64),
 }
 
 /// A whole APK.
@@ -174,11 +208,17 @@ impl Blueprint {
     pub(crate) fn signers(&mut self, index: usize) -> &mut Vec<SignerPlan> {
         match &mut self.pairs[index] {
             PairPlan::Signers(_, signers, _) => signers,
-            PairPlan::Raw(..) => panic!("a raw pair has no signers"),
+            PairPlan::Raw(..) | PairPlan::Long(..) => panic!("a raw pair has no signers"),
         }
     }
 
-    pub(crate) fn build(&self) -> Vec<u8> {
+    /// The chunked SHA-256 that the schemes sign.
+    pub(crate) fn sha256_digest(&self) -> Vec<u8> {
+        self.parts().2.sha256
+    }
+
+    /// The entries, the directory and the digests of both.
+    fn parts(&self) -> (Vec<u8>, Vec<u8>, ContentDigests) {
         let mut file = self.prefix.clone();
         let mut directory = Vec::new();
         for entry in &self.entries {
@@ -190,8 +230,13 @@ impl Blueprint {
         let block_offset = u32::try_from(file.len()).unwrap();
         let patched = self.end_record(&directory, block_offset);
         let digests = ContentDigests::of([&file, &directory, &patched]);
+        (file, directory, digests)
+    }
+
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let (file, directory, digests) = self.parts();
         let block = self.block(&digests);
-        let directory_offset = block_offset + u32::try_from(block.len()).unwrap();
+        let directory_offset = u32::try_from(file.len() + block.len()).unwrap();
         let end = self.end_record(&directory, directory_offset);
         [
             file,
@@ -226,6 +271,11 @@ impl Blueprint {
         let mut pairs = Vec::new();
         for pair in &self.pairs {
             let (id, value) = match pair {
+                PairPlan::Long(id, length) => {
+                    pairs.extend(length.to_le_bytes());
+                    pairs.extend(id.to_le_bytes());
+                    continue;
+                }
                 PairPlan::Raw(id, value) => (*id, value.clone()),
                 PairPlan::Signers(id, signers, trailing) => {
                     let signers: Vec<u8> = signers
@@ -248,6 +298,17 @@ impl Blueprint {
     }
 }
 
+/// A local header by itself.
+pub(crate) fn local_header_of(entry: &EntryPlan) -> Vec<u8> {
+    local_header(entry)
+}
+
+/// Where the next entry starts.
+pub(crate) fn end_of(entries: &[EntryPlan]) -> u32 {
+    let size = |entry: &EntryPlan| local_header(entry).len() + entry.data.len();
+    u32::try_from(entries.iter().map(size).sum::<usize>()).unwrap()
+}
+
 fn local_header(entry: &EntryPlan) -> Vec<u8> {
     let name = entry.local_name.as_ref().unwrap_or(&entry.name);
     let size = u32::try_from(entry.data.len()).unwrap();
@@ -256,7 +317,9 @@ fn local_header(entry: &EntryPlan) -> Vec<u8> {
     header.extend(entry.flags.to_le_bytes());
     header.extend(entry.local_method.unwrap_or(entry.method).to_le_bytes());
     header.extend([0; 4]);
-    for word in [crc32(&entry.data), size, local_size] {
+    let crc = entry.claimed_crc.unwrap_or_else(|| crc32(&entry.data));
+    let packed = entry.claimed_compressed.unwrap_or(size);
+    for word in [crc, packed, local_size] {
         header.extend(word.to_le_bytes());
     }
     header.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
@@ -271,7 +334,9 @@ fn directory_record(entry: &EntryPlan, offset: u32) -> Vec<u8> {
     record.extend(entry.flags.to_le_bytes());
     record.extend(entry.method.to_le_bytes());
     record.extend([0; 4]);
-    for word in [crc32(&entry.data), size, entry.claimed_size.unwrap_or(size)] {
+    let crc = entry.claimed_crc.unwrap_or_else(|| crc32(&entry.data));
+    let packed = entry.claimed_compressed.unwrap_or(size);
+    for word in [crc, packed, entry.claimed_size.unwrap_or(size)] {
         record.extend(word.to_le_bytes());
     }
     record.extend(u16::try_from(entry.name.len()).unwrap().to_le_bytes());
@@ -325,19 +390,22 @@ fn chunked<H: Digest>(sections: [&[u8]; 3]) -> Vec<u8> {
 }
 
 fn signer(plan: &SignerPlan, actual: &ContentDigests) -> Vec<u8> {
-    let digests: Vec<u8> = plan
-        .digest_ids
+    let rsa = plan.rsa.as_ref();
+    let ids = |own: &[u32]| rsa.map_or_else(|| own.to_vec(), |_| vec![RSA_SHA256]);
+    let (digest_ids, signature_ids) = (ids(&plan.digest_ids), ids(&plan.signature_ids));
+    let digests: Vec<u8> = digest_ids
         .iter()
         .flat_map(|id| {
             let digest = plan.content_digest.as_deref();
             let digest = digest.unwrap_or_else(|| actual.for_algorithm(*id));
+            let other = plan.other_digest.as_ref().filter(|(other, _)| other == id);
+            let digest = other.map_or(digest, |(_, digest)| digest);
             prefixed(&[&id.to_le_bytes()[..], &prefixed(digest)].concat())
         })
         .collect();
-    let certificate = plan
-        .certificate
-        .clone()
-        .unwrap_or_else(|| certificate(plan.key));
+    let certificate = plan.certificate.clone().unwrap_or_else(|| {
+        rsa.map_or_else(|| certificate(plan.key), rsa_keys::RsaPlan::certificate)
+    });
     let certificates = if plan.no_certificate {
         Vec::new()
     } else {
@@ -359,20 +427,19 @@ fn signer(plan: &SignerPlan, actual: &ContentDigests) -> Vec<u8> {
         prefixed(&attributes),
     ]
     .concat();
-    let mut signature = sign(plan.key, &signed);
+    let mut signature = rsa.map_or_else(|| sign(plan.key, &signed), |key| key.sign(&signed));
     if plan.spoil_signature {
         let last = signature.len() - 1;
         signature[last] ^= 1;
     }
-    let signatures: Vec<u8> = plan
-        .signature_ids
+    let signatures: Vec<u8> = signature_ids
         .iter()
         .flat_map(|id| prefixed(&[&id.to_le_bytes()[..], &prefixed(&signature)].concat()))
         .collect();
     let public_key = plan
         .public_key
         .clone()
-        .unwrap_or_else(|| public_key_info(plan.key));
+        .unwrap_or_else(|| rsa.map_or_else(|| public_key_info(plan.key), rsa_keys::RsaPlan::info));
     [
         prefixed(&signed),
         range(plan.sdk_outside.or(plan.sdk)),
