@@ -66,7 +66,7 @@ fn refuses_a_bundle_that_is_none() {
             "two apps",
             |p| {
                 p.extra
-                    .push(EntryPlan::new("Payload/Other.app/Info.plist", b""))
+                    .push(EntryPlan::new("Payload/Other.app/Info.plist", b""));
             },
             Code::AppleBundle,
         ),
@@ -406,7 +406,7 @@ fn refuses_files_that_are_not_what_was_sealed() {
             "a file that was added",
             |p| {
                 p.extra
-                    .push(EntryPlan::new(&format!("{ROOT}evil.js"), b"new"))
+                    .push(EntryPlan::new(&format!("{ROOT}evil.js"), b"new"));
             },
             Code::AppleResourceUnsealed,
         ),

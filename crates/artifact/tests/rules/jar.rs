@@ -350,7 +350,7 @@ fn refuses_a_block_that_does_not_hold() {
         (
             "a key that may not sign",
             |p| {
-                let plan = CertificatePlan::new(1).extension(15, false, b"\x03\x02\x05\x20");
+                let plan = CertificatePlan::new(1).extension(15, b"\x03\x02\x05\x20");
                 p.files[0].cms.certificates = vec![plan.build()];
             },
             Code::CertificateUnsuitable,
@@ -358,7 +358,7 @@ fn refuses_a_block_that_does_not_hold() {
         (
             "a critical extension that nobody knows",
             |p| {
-                let plan = CertificatePlan::new(1).extension(99, true, b"\x05\x00");
+                let plan = CertificatePlan::new(1).critical(99, b"\x05\x00");
                 p.files[0].cms.certificates = vec![plan.build()];
             },
             Code::CertificateUnsuitable,
@@ -378,9 +378,9 @@ fn refuses_a_block_that_does_not_hold() {
 #[test]
 fn takes_extensions_that_permit_or_that_nobody_must_know() {
     for plan in [
-        CertificatePlan::new(1).extension(15, true, b"\x03\x02\x07\x80"),
-        CertificatePlan::new(1).extension(15, true, b"\x03\x02\x06\x40"),
-        CertificatePlan::new(1).extension(99, false, b"\x05\x00"),
+        CertificatePlan::new(1).critical(15, b"\x03\x02\x07\x80"),
+        CertificatePlan::new(1).critical(15, b"\x03\x02\x06\x40"),
+        CertificatePlan::new(1).extension(99, b"\x05\x00"),
     ] {
         let mut jar = JarPlan::good();
         jar.files[0].cms.certificates = vec![certificate(3), plan.build()];

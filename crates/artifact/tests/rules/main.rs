@@ -5,6 +5,8 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::too_many_lines,
+    clippy::string_slice,
+    clippy::format_push_string,
     reason = "tests fail by them, and their tables are long"
 )]
 

@@ -27,6 +27,10 @@ pub(crate) struct DirectoryPlan {
 }
 
 /// One slice of an executable.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one way to spoil a file"
+)]
 #[derive(Clone)]
 pub(crate) struct SlicePlan {
     pub(crate) code: Vec<u8>,

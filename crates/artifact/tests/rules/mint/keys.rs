@@ -90,15 +90,19 @@ impl CertificatePlan {
         }
     }
 
-    /// Adds an extension, by the last arcs of its object identifier below 2.5.29.
-    pub(crate) fn extension(mut self, arc: u8, critical: bool, value: &[u8]) -> Self {
+    /// Adds an extension, by the last arc of its object identifier below 2.5.29.
+    pub(crate) fn extension(self, arc: u8, value: &[u8]) -> Self {
+        self.flagged(arc, &[], value)
+    }
+
+    /// One that everybody has to understand.
+    pub(crate) fn critical(self, arc: u8, value: &[u8]) -> Self {
+        self.flagged(arc, b"\x01\x01\xff", value)
+    }
+
+    fn flagged(mut self, arc: u8, flag: &[u8], value: &[u8]) -> Self {
         let oid = tlv(0x06, &[0x55, 0x1d, arc]);
-        let flag = if critical {
-            tlv(0x01, &[0xff])
-        } else {
-            Vec::new()
-        };
-        let extension = [oid, flag, tlv(0x04, value)].concat();
+        let extension = [oid.as_slice(), flag, &tlv(0x04, value)].concat();
         self.extensions.extend(tlv(0x30, &extension));
         self
     }

@@ -1,6 +1,10 @@
 //! Binary XML with just what a verifier looks at.
 
 /// What the manifest says.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one way to spoil a file"
+)]
 #[derive(Clone)]
 pub(crate) struct ManifestPlan {
     pub(crate) package: &'static str,
@@ -121,7 +125,7 @@ fn chunk(kind: u16, header: u16, body: &[u8]) -> Vec<u8> {
 
 fn strings(values: &[&str]) -> Vec<u8> {
     let (mut offsets, mut data) = (Vec::new(), Vec::new());
-    for text in STRINGS.iter().chain(values).copied() {
+    for text in STRINGS.iter().chain(values) {
         offsets.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
         let units: Vec<u16> = text.encode_utf16().collect();
         data.extend(u16::try_from(units.len()).unwrap().to_le_bytes());
