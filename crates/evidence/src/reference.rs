@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Sha256Digest;
+use crate::apple::Environment;
 
 /// One registration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +31,19 @@ pub enum ReferenceValue {
         /// Each attested signer must be one of these.
         signers: Vec<Sha256Digest>,
     },
-    /// An iOS app. Apple signs it, so there is no certificate of ours to name.
+    /// Every build of an iOS app. Apple signs it, so there is no certificate of ours to name.
     Apple {
         /// `TEAMID.bundle.identifier`.
         app_id: String,
+    },
+    /// One build of an iOS app.
+    AppleBuild {
+        /// `TEAMID.bundle.identifier`.
+        app_id: String,
+        /// `CFBundleVersion`.
+        bundle_version: String,
+        /// Where keys of this build are attested: a developer's sandbox must not pass for the store's build.
+        environment: Environment,
     },
 }
 
@@ -42,7 +52,7 @@ impl ReferenceValue {
     pub fn package(&self) -> &str {
         match self {
             Self::Build { package, .. } | Self::Certificate { package, .. } => package,
-            Self::Apple { app_id } => app_id,
+            Self::Apple { app_id } | Self::AppleBuild { app_id, .. } => app_id,
         }
     }
 
@@ -50,7 +60,7 @@ impl ReferenceValue {
     pub fn signers(&self) -> &[Sha256Digest] {
         match self {
             Self::Build { signers, .. } | Self::Certificate { signers, .. } => signers,
-            Self::Apple { .. } => &[],
+            Self::Apple { .. } | Self::AppleBuild { .. } => &[],
         }
     }
 }

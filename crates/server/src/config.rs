@@ -11,7 +11,7 @@ use bonafide_wire::admin::{
 };
 use bonafide_wire::device::SecretUse;
 use bonafide_wire::ids::{
-    AccountId, AnchorName, AppId, CredentialId, DeviceId, Host, Issuer, PackageName,
+    AccountId, AnchorName, AppId, AppleAppId, CredentialId, DeviceId, Host, Issuer, PackageName,
     RegistrationId, SecretName, UpstreamName,
 };
 use bonafide_wire::platform::AnchoredEvidence;
@@ -115,6 +115,8 @@ pub struct App {
     pub name: String,
     /// Its Android package.
     pub android_package: Option<PackageName>,
+    /// Its app id on iOS.
+    pub apple_app_id: Option<AppleAppId>,
     /// Seconds since 1970.
     pub created_at: i64,
 }

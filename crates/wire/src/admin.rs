@@ -4,11 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::reference::{AppAttestEnvironment, PlatformName, Reference};
+
 use crate::bytes::Base64Url;
 use crate::device::SecretUse;
 use crate::ids::{
-    AccountId, AnchorName, AppId, CredentialId, DeviceId, EndpointUrl, Host, Issuer, PackageName,
-    RegistrationId, SecretName, SupportId, UpstreamName,
+    AccountId, AnchorName, AppId, AppleAppId, CredentialId, DeviceId, EndpointUrl, Host, Issuer,
+    PackageName, RegistrationId, SecretName, SupportId, UpstreamName,
 };
 use crate::platform::AnchoredEvidence;
 use crate::secret::{SecretText, expose_into, expose_some};
@@ -159,6 +161,8 @@ dto! {
         name: String,
         /// Its Android package.
         android_package: Option<PackageName>,
+        /// Its app id on iOS.
+        apple_app_id: Option<AppleAppId>,
         /// Seconds since 1970.
         created_at: i64,
     }
@@ -172,40 +176,8 @@ dto! {
         name: String,
         /// Its Android package; one app per package.
         android_package: Option<PackageName>,
-    }
-}
-
-/// What counts as the app (a reference value, RFC 9334 §8.3).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub enum Reference {
-    /// One build.
-    Build {
-        /// Android package.
-        package: PackageName,
-        /// 64-bit version code.
-        version_code: u64,
-        /// Lower-case hex SHA-256 of the signing certificates that Key Attestation reports; all of them.
-        signers: Vec<String>,
-        /// Lower-case hex SHA-256 of the file.
-        artifact_sha256: String,
-    },
-    /// Every build that a certificate signed: an explicit, wider choice.
-    Certificate {
-        /// Android package.
-        package: PackageName,
-        /// Lower-case hex SHA-256 of the certificate.
-        signer: String,
-    },
-}
-
-impl Reference {
-    /// The package it speaks of.
-    pub fn package(&self) -> &PackageName {
-        match self {
-            Self::Build { package, .. } | Self::Certificate { package, .. } => package,
-        }
+        /// Its app id on iOS; one app per app id.
+        apple_app_id: Option<AppleAppId>,
     }
 }
 
@@ -229,7 +201,8 @@ dto! {
     }
 }
 dto! {
-    /// `POST …/registrations`. Without an app, the app of the package is taken, or made.
+    /// `POST …/registrations`. Without an app, the app of the package or app id is taken, or made. A named
+    /// app without one on that platform gets it.
     NewRegistration {
         /// Of which app.
         app: Option<AppId>,

@@ -126,6 +126,12 @@ text_id!(
     /// An Android package name.
     PackageName, "package", "an Android package name of at most 223 characters, at least one dot", is_package
 );
+text_id!(
+    /// An iOS app id: what App Attest reports the SHA-256 of.
+    AppleAppId, "app id",
+    "a prefix of 10 upper-case letters and digits (the team), a dot and the bundle id, like A1B2C3D4E5.com.example.books",
+    is_apple_app_id
+);
 
 impl DeviceId {
     /// The device id of 16 bytes.
@@ -236,9 +242,47 @@ fn is_package(text: &str) -> bool {
         })
 }
 
+/// A wildcard is no app id: it names a family of apps.
+fn is_apple_app_id(text: &str) -> bool {
+    let is_prefix = |prefix: &str| {
+        prefix.len() == 10
+            && prefix
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    within(text, 166)
+        && text
+            .split_once('.')
+            .is_some_and(|(prefix, bundle)| is_prefix(prefix) && bundle.split('.').all(is_part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_apple_app_id_is_a_prefix_and_one_bundle() {
+        for good in ["A1B2C3D4E5.com.example.books", "1234567890.Books-2"] {
+            assert!(AppleAppId::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "com.example.books",
+            "A1B2C3D4E5",
+            "A1B2C3D4E5.",
+            "A1B2C3D4E5.*",
+            "A1B2C3D4E5.com..books",
+            "A1B2C3D4E5.com.exa_mple",
+            "a1b2c3d4e5.com.example",
+            "A1B2C3D4E.com.example",
+            "A1B2C3D4E5.com.example.books\n",
+        ] {
+            assert!(AppleAppId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn hosts_are_names_and_nothing_else() {

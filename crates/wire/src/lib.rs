@@ -23,6 +23,7 @@ pub mod ids;
 pub mod platform;
 pub mod problem;
 pub mod proof;
+mod reference;
 pub mod seal;
 pub mod secret;
 pub mod token;

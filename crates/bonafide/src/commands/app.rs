@@ -1,7 +1,7 @@
 //! `bonafide app`: the products under an account.
 
 use bonafide_wire::admin::{AppView, NewApp, Role};
-use bonafide_wire::ids::{AppId, PackageName};
+use bonafide_wire::ids::{AppId, AppleAppId, PackageName};
 use clap::Subcommand;
 
 use crate::ask::Consent;
@@ -28,6 +28,9 @@ pub(crate) enum Verb {
         /// Its Android package
         #[arg(long, value_name = "PACKAGE")]
         android_package: Option<PackageName>,
+        /// Its app id on iOS, TEAMID.bundle.id
+        #[arg(long, value_name = "ID")]
+        apple_app_id: Option<AppleAppId>,
     },
     /// List the apps
     List {
@@ -50,11 +53,13 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> 
             id,
             name,
             android_package,
+            apple_app_id,
         } => {
             let app = NewApp {
                 name: name.unwrap_or_else(|| id.to_string()),
                 id,
                 android_package,
+                apple_app_id,
             };
             let client = context.client(Role::Developer).await?;
             let made: AppView = client.post(&Route::account(["apps"]), &app).await?;
@@ -87,13 +92,14 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> 
 fn table(apps: &[AppView]) -> Table {
     Table::list(
         "no apps yet; `bonafide registration add FILE.apk` makes one",
-        &["app", "name", "android package", "created"],
+        &["app", "name", "android package", "ios app id", "created"],
     )
     .rows(apps, |app| {
         [
             app.id.to_string(),
             app.name.clone(),
             or_dash(app.android_package.as_ref()),
+            or_dash(app.apple_app_id.as_ref()),
             moment(app.created_at),
         ]
     })

@@ -230,7 +230,7 @@ fn table(registrations: &[RegistrationView]) -> Table {
         &[
             "registration",
             "app",
-            "package",
+            "package or app id",
             "counts",
             "ends",
             "added by",
@@ -242,7 +242,7 @@ fn table(registrations: &[RegistrationView]) -> Table {
         [
             entry.id.to_string(),
             entry.app.to_string(),
-            entry.reference.package().to_string(),
+            entry.reference.names().to_string(),
             counts(&entry.reference),
             entry.expires_at.map_or_else(|| "-".to_owned(), moment),
             entry.added_by.clone(),
@@ -262,6 +262,13 @@ fn counts(reference: &Reference) -> String {
         Reference::Certificate { signer, .. } => {
             format!("all builds signed by {}…", start(signer))
         }
+        Reference::AppleBuild {
+            version,
+            build,
+            environment,
+            ..
+        } => format!("build {build} of {version} ({} keys)", environment.as_str()),
+        Reference::AppleApp { .. } => "all builds that Apple vouches for".to_owned(),
     }
 }
 

@@ -30,14 +30,86 @@ pub(super) fn key(
         );
     }
     release(&facts.release, findings);
-    let found = appraisal.references.iter().position(|reference| {
-        matches!(reference, ReferenceValue::Apple { app_id } if *app_id == facts.app_id)
-    });
-    if found.is_none() {
-        let detail = format!("no registration for app id {:?}", facts.app_id);
+    registered(facts, appraisal.references, findings)
+}
+
+/// How well what the phone states fits a registration; the best one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// The phone does not say which build it runs.
+    Unstated,
+    /// Every build counts.
+    Any,
+    /// This very build.
+    Same,
+}
+
+fn registered(
+    facts: &AppAttestFacts,
+    references: &[ReferenceValue],
+    findings: &mut Findings<'_>,
+) -> Option<usize> {
+    let candidates = references.iter().enumerate();
+    let best = candidates
+        .filter_map(|(index, reference)| Some((index, fit(reference, facts)?)))
+        .max_by_key(|(_, fit)| *fit);
+    let Some((index, fit)) = best else {
+        let detail = why_not(facts, references);
         findings.failed(Check::AppRegistration, "app-not-registered", detail);
+        return None;
+    };
+    if fit == Fit::Unstated {
+        findings.failed(
+            Check::BundleVersionStated,
+            "bundle-version-missing",
+            "one build is registered, and the phone's system does not state which it runs (before iOS 27)",
+        );
     }
-    found
+    Some(index)
+}
+
+fn fit(reference: &ReferenceValue, facts: &AppAttestFacts) -> Option<Fit> {
+    match reference {
+        ReferenceValue::Build { .. } | ReferenceValue::Certificate { .. } => None,
+        ReferenceValue::Apple { app_id } => (*app_id == facts.app_id).then_some(Fit::Any),
+        ReferenceValue::AppleBuild {
+            app_id,
+            bundle_version,
+            environment,
+        } => {
+            if *app_id != facts.app_id || *environment != facts.environment {
+                return None;
+            }
+            match &facts.release.bundle_version {
+                None => Some(Fit::Unstated),
+                Some(stated) => (stated == bundle_version).then_some(Fit::Same),
+            }
+        }
+    }
+}
+
+fn why_not(facts: &AppAttestFacts, references: &[ReferenceValue]) -> String {
+    let app_id = &facts.app_id;
+    let environments = references.iter().filter_map(|reference| match reference {
+        ReferenceValue::AppleBuild {
+            app_id: known,
+            environment,
+            ..
+        } if known == app_id => Some(*environment),
+        _ => None,
+    });
+    let environments: Vec<Environment> = environments.collect();
+    if environments.is_empty() {
+        format!("no registration for app id {app_id:?}")
+    } else if environments.contains(&facts.environment) {
+        let stated = facts.release.bundle_version.as_deref().unwrap_or_default();
+        format!("{app_id:?} is registered, but not build {stated:?}")
+    } else {
+        format!(
+            "{app_id:?} is registered, but no build whose keys are attested for {:?}",
+            facts.environment
+        )
+    }
 }
 
 fn environment(environment: Environment, findings: &mut Findings<'_>) {

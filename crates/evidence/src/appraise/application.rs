@@ -94,7 +94,12 @@ enum Fit {
 
 fn fit(reference: &ReferenceValue, measured: Option<Sha256Digest>) -> Fit {
     match (reference, measured) {
-        (ReferenceValue::Certificate { .. } | ReferenceValue::Apple { .. }, _) => Fit::Any,
+        (
+            ReferenceValue::Certificate { .. }
+            | ReferenceValue::Apple { .. }
+            | ReferenceValue::AppleBuild { .. },
+            _,
+        ) => Fit::Any,
         (ReferenceValue::Build { .. }, None) => Fit::Unknown,
         (
             ReferenceValue::Build {
@@ -115,7 +120,7 @@ fn describes(reference: &ReferenceValue, package: &Package, signers: &[Sha256Dig
     let version = match reference {
         ReferenceValue::Build { version_code, .. } => *version_code == package.version,
         ReferenceValue::Certificate { .. } => true,
-        ReferenceValue::Apple { .. } => false,
+        ReferenceValue::Apple { .. } | ReferenceValue::AppleBuild { .. } => false,
     };
     version && reference.package() == package.name && signed_by(reference, signers)
 }

@@ -139,6 +139,8 @@ checks! {
     BundleVersion            "bundle-version"         Off     Off;
     /// App Attest: the receipt's risk metric is not above the policy's.
     RiskMetric               "risk-metric"            Off     Off;
+    /// App Attest: it is stated, where one build is registered; phones do since iOS 27.
+    BundleVersionStated      "bundle-version-stated"  Observe Off;
     /// Play Integrity: Google recognises the app in a way that the policy names.
     PlayApp                  "play-app"               Enforce Enforce;
     /// Play Integrity: the device has the label that the policy names.

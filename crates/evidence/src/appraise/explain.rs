@@ -222,6 +222,7 @@ fn app_attest(
             "{:?}; allowed {:?}",
             release.validation_category, policy.allowed_validation_categories
         ),
+        Check::BundleVersionStated => format!("{:?}", release.bundle_version),
         Check::BundleVersion => {
             format!(
                 "{:?}; allowed {:?}",

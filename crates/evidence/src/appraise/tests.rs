@@ -533,6 +533,9 @@ const APPLE_BREAKAGES: &[AppleBreakage] = &[
     (Check::BundleVersion, "bundle-version-not-allowed", |f| {
         f.release.bundle_version = Some("41".to_owned());
     }),
+    (Check::BundleVersionStated, "bundle-version-missing", |f| {
+        f.release.bundle_version = None;
+    }),
 ];
 
 fn good_apple_facts() -> AppAttestFacts {
@@ -554,28 +557,121 @@ fn good_apple_facts() -> AppAttestFacts {
 }
 
 fn apple_codes(facts: AppAttestFacts, policy: &Policy) -> Vec<(&'static str, Severity)> {
+    let one_build = apple_build("42", facts.environment);
+    let every_build = ReferenceValue::Apple {
+        app_id: "TEAM123456.com.example.books".to_owned(),
+    };
+    let registered = match &facts.release.bundle_version {
+        Some(_) => [build(7, FILE), every_build],
+        None => [build(7, FILE), one_build],
+    };
+    let (findings, _) = apple_verdict(facts, policy, &registered);
+    findings
+}
+
+fn apple_verdict(
+    facts: AppAttestFacts,
+    policy: &Policy,
+    references: &[ReferenceValue],
+) -> (Vec<(&'static str, Severity)>, Option<usize>) {
     let facts = Facts::AppAttest(facts);
     let good = Case::good();
     let appraisal = Appraisal {
         facts: &facts,
         measurements: &good.measurements,
-        references: &[
-            build(7, FILE),
-            ReferenceValue::Apple {
-                app_id: "TEAM123456.com.example.books".to_owned(),
-            },
-        ],
+        references,
         device_override: DeviceOverride::None,
         revocation_list: ListAge::ConfirmedAt(NOW),
         sightings: Sightings::NotKept,
         now: NOW,
     };
     let verdict = appraise(&appraisal, policy);
-    verdict
-        .findings()
-        .iter()
-        .map(|finding| (finding.code, finding.severity))
-        .collect()
+    let findings = verdict.findings().iter();
+    let findings = findings.map(|finding| (finding.code, finding.severity));
+    (findings.collect(), verdict.matched())
+}
+
+fn apple_build(bundle_version: &str, environment: Environment) -> ReferenceValue {
+    ReferenceValue::AppleBuild {
+        app_id: "TEAM123456.com.example.books".to_owned(),
+        bundle_version: bundle_version.to_owned(),
+        environment,
+    }
+}
+
+#[test]
+fn an_ios_build_counts_only_as_itself() {
+    use Environment::{Development, Production};
+    let mut policy = all(Mode::Enforce);
+    policy.set_mode(Check::BundleVersion, Mode::Off);
+    policy.set_mode(Check::Development, Mode::Off);
+    policy.app_attest_environment = EnvironmentPolicy::Any;
+    let refused = vec![("app-not-registered", Severity::Enforced)];
+    let facts = |stated: Option<&str>, environment| {
+        let mut facts = good_apple_facts();
+        facts.release.bundle_version = stated.map(str::to_owned);
+        facts.environment = environment;
+        facts
+    };
+    let judged = |facts, references: &[ReferenceValue]| apple_verdict(facts, &policy, references);
+    let cases: [(_, &[ReferenceValue], _); 6] = [
+        (
+            facts(Some("42"), Production),
+            &[apple_build("42", Production)],
+            (vec![], Some(0)),
+        ),
+        (
+            facts(Some("41"), Production),
+            &[apple_build("42", Production)],
+            (refused.clone(), None),
+        ),
+        // A sandbox key of the very same build is not the store's build.
+        (
+            facts(Some("42"), Development),
+            &[apple_build("42", Production)],
+            (refused.clone(), None),
+        ),
+        (
+            facts(Some("42"), Production),
+            &[apple_build("42", Development)],
+            (refused, None),
+        ),
+        (
+            facts(Some("42"), Production),
+            &[apple_build("41", Production), apple_build("42", Production)],
+            (vec![], Some(1)),
+        ),
+        (
+            facts(None, Production),
+            &[apple_build("42", Production)],
+            (
+                vec![("bundle-version-missing", Severity::Enforced)],
+                Some(0),
+            ),
+        ),
+    ];
+    for (at, (facts, references, expected)) in cases.into_iter().enumerate() {
+        assert_eq!(judged(facts, references), expected, "case {at}");
+    }
+}
+
+#[test]
+fn android_builds_and_another_app_id_do_not_make_an_ios_app_registered() {
+    let policy = all(Mode::Enforce);
+    let other = ReferenceValue::Apple {
+        app_id: "TEAM654321.com.example.books".to_owned(),
+    };
+    let android = ReferenceValue::Certificate {
+        package: good_apple_facts().app_id,
+        signers: vec![],
+    };
+    for references in [vec![], vec![other], vec![android], vec![build(7, FILE)]] {
+        let mut facts = good_apple_facts();
+        facts.release.bundle_version = None;
+        let (findings, matched) = apple_verdict(facts, &policy, &references);
+        assert_eq!(findings, [("app-not-registered", Severity::Enforced)]);
+        assert_eq!(matched, None);
+    }
 }
 
 #[test]

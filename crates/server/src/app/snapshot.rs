@@ -1,19 +1,21 @@
 //! The configuration in force and what is derived from it once instead of at every request.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bonafide_evidence::android::Anchors;
+use bonafide_evidence::apple::Environment;
 use bonafide_evidence::play::PlayKeys;
 use bonafide_evidence::{DeviceOverride, Evidence, Facts, ReferenceValue, Sha256Digest};
-use bonafide_wire::admin::{OverrideKind, Reference};
-use bonafide_wire::ids::{AccountId, AppId, DeviceId, UpstreamName};
+use bonafide_wire::admin::{AppAttestEnvironment, OverrideKind, PlatformName, Reference};
+use bonafide_wire::ids::{AccountId, AppId, AppleAppId, DeviceId, UpstreamName};
 use bonafide_wire::platform::AnchoredEvidence;
 use bonafide_wire::token::{Jwk, JwkSet};
 
 use crate::config::{
-    AccountConfig, ClientAuthentication, Configuration, Registration, SigningKey, SigningKeyState,
+    AccountConfig, App, ClientAuthentication, Configuration, Registration, SigningKey,
+    SigningKeyState,
 };
 use crate::keys::Keys;
 use crate::keys::client::ClientSigner;
@@ -270,15 +272,19 @@ fn anchors(
 }
 
 fn app_ids(account: &AccountConfig) -> BTreeMap<Sha256Digest, String> {
-    let app_ids = account
-        .registrations
+    let claimed = account
+        .apps
         .values()
-        .filter_map(|registration| match reference_value(registration).ok()? {
-            ReferenceValue::Apple { app_id } => Some(app_id),
-            _ => None,
-        });
-    app_ids
-        .map(|app_id| (Sha256Digest::of(app_id.as_bytes()), app_id))
+        .filter_map(|app| app.apple_app_id.as_ref());
+    let registrations = account.registrations.values();
+    let registered = registrations.filter_map(|entry| match entry.reference.names() {
+        PlatformName::Apple(app_id) => Some(app_id),
+        PlatformName::Android(_) => None,
+    });
+    claimed
+        .chain(registered)
+        .map(AppleAppId::as_str)
+        .map(|app_id| (Sha256Digest::of(app_id.as_bytes()), app_id.to_owned()))
         .collect()
 }
 
@@ -343,6 +349,22 @@ fn reference_value(
         Reference::Certificate { package, signer } => ReferenceValue::Certificate {
             package: package.as_str().to_owned(),
             signers: vec![signer.parse()?],
+        },
+        Reference::AppleApp { app_id } => ReferenceValue::Apple {
+            app_id: app_id.as_str().to_owned(),
+        },
+        Reference::AppleBuild {
+            app_id,
+            version: _,
+            build,
+            environment,
+        } => ReferenceValue::AppleBuild {
+            app_id: app_id.as_str().to_owned(),
+            bundle_version: build.clone(),
+            environment: match environment {
+                AppAttestEnvironment::Production => Environment::Production,
+                AppAttestEnvironment::Development => Environment::Development,
+            },
         },
     })
 }
@@ -449,12 +471,11 @@ impl<'a> AccountView<'a> {
         registered
             .map(|registered| registered.app.clone())
             .or_else(|| {
-                let claims = |package: &str| {
-                    self.config.apps.iter().find(|(_, app)| {
-                        app.android_package
-                            .as_ref()
-                            .is_some_and(|known| known.as_str() == package)
-                    })
+                let claims = |name: &str| {
+                    self.config
+                        .apps
+                        .iter()
+                        .find(|(_, app)| is_named(app, facts, name))
                 };
                 facts.packages().find_map(claims).map(|(id, _)| id.clone())
             })
@@ -474,6 +495,20 @@ impl<'a> AccountView<'a> {
     /// Whether an operator revoked a device.
     pub fn is_revoked(&self, device: &DeviceId) -> bool {
         self.config.revoked.contains_key(device)
+    }
+}
+
+/// Whether an app claims a name on the platform that vouches for it.
+fn is_named(app: &App, facts: &Facts, name: &str) -> bool {
+    match facts {
+        Facts::AndroidKey(_) | Facts::PlayIntegrity(_) => {
+            let package = app.android_package.as_ref();
+            package.is_some_and(|known| known.as_str() == name)
+        }
+        Facts::AppAttest(_) => {
+            let app_id = app.apple_app_id.as_ref();
+            app_id.is_some_and(|known| known.as_str() == name)
+        }
     }
 }
 

@@ -12,11 +12,16 @@ use crate::authz::{Operation, operations};
 use crate::harness::Harness;
 
 /// Members that the routes know, so that bodies come near to good ones.
-const MEMBERS: [&str; 22] = [
+const MEMBERS: [&str; 27] = [
     "id",
     "name",
     "role",
     "android_package",
+    "apple_app_id",
+    "app_id",
+    "version",
+    "build",
+    "environment",
     "app",
     "reference",
     "kind",
@@ -36,12 +41,15 @@ const MEMBERS: [&str; 22] = [
     "for_seconds",
     "checks",
 ];
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 17] = [
     "acme",
     "admin",
     "com.example.books",
     "build",
     "certificate",
+    "apple-build",
+    "production",
+    "A1B2C3D4E5.com.example.books",
     "no-token",
     "header",
     "a.example.com",

@@ -139,6 +139,87 @@ async fn apps_have_one_package_and_stay_while_something_needs_them() {
 }
 
 #[tokio::test]
+async fn an_ios_build_is_registered_under_the_app_that_has_it_on_android() {
+    let harness = Harness::start().await;
+    let developer = harness.session(&harness.root, Role::Developer).await;
+    let path = format!("{ACME}/registrations");
+    let android = developer
+        .post(&path, build("com.example.books", 1))
+        .await
+        .ok(201);
+    assert_eq!(android["app"], "books");
+    let ios = |app_id: &str| {
+        json!({
+            "label": "", "app": null, "expires_at": null,
+            "reference": {
+                "kind": "apple-build", "app_id": app_id, "version": "1.4", "build": "42",
+                "environment": "production"
+            }
+        })
+    };
+    let mut under = ios("A1B2C3D4E5.com.example.books");
+    under["app"] = "books".into();
+    let made = developer.post(&path, under.clone()).await.ok(201);
+    assert_eq!(made["app"], "books");
+    developer.post(&path, under).await.refused(409, "conflict");
+    let app = developer.get(&format!("{ACME}/apps/books")).await.ok(200);
+    assert_eq!(app["android_package"], "com.example.books");
+    assert_eq!(app["apple_app_id"], "A1B2C3D4E5.com.example.books");
+    // It has a name on iOS now, so another one is another app.
+    let mut second = ios("A1B2C3D4E5.com.example.other");
+    second["app"] = "books".into();
+    developer
+        .post(&path, second)
+        .await
+        .broken(&["/reference/app_id"]);
+    let alone = developer
+        .post(&path, ios("A1B2C3D4E5.com.example.reader"))
+        .await
+        .ok(201);
+    assert_eq!(alone["app"], "reader");
+    let mut taken = ios("A1B2C3D4E5.com.example.reader");
+    taken["app"] = "books".into();
+    taken["reference"]["build"] = "43".into();
+    developer
+        .post(&path, taken)
+        .await
+        .broken(&["/reference/app_id"]);
+}
+
+#[tokio::test]
+async fn ios_references_are_checked_member_by_member() {
+    let harness = Harness::start().await;
+    let developer = harness.session(&harness.root, Role::Developer).await;
+    let path = format!("{ACME}/registrations");
+    let good = json!({
+        "kind": "apple-build", "app_id": "A1B2C3D4E5.com.example.books", "version": "1.4",
+        "build": "42", "environment": "development"
+    });
+    let register = |member: &str, value: Value| {
+        let mut reference = good.clone();
+        reference[member] = value;
+        json!({ "label": "", "app": null, "expires_at": null, "reference": reference })
+    };
+    for (member, value) in [
+        ("app_id", "com.example.books"),
+        ("app_id", "A1B2C3D4E5.*"),
+        ("environment", "any"),
+    ] {
+        let answer = developer.post(&path, register(member, value.into())).await;
+        answer.refused(400, "malformed-request");
+    }
+    for (member, value) in [("build", " "), ("version", "1\n2")] {
+        let answer = developer.post(&path, register(member, value.into())).await;
+        answer.broken(&[&format!("/reference/{member}")]);
+    }
+    let wide = json!({
+        "label": "", "app": null, "expires_at": null,
+        "reference": { "kind": "apple-app", "app_id": "A1B2C3D4E5.com.example.books" }
+    });
+    developer.post(&path, wide).await.ok(201);
+}
+
+#[tokio::test]
 async fn a_changed_api_is_in_the_trust_bundle_of_the_same_commit() {
     let harness = Harness::start().await;
     let admin = harness.admin().await;

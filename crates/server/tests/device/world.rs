@@ -129,6 +129,7 @@ impl World {
         let app = App {
             name: "Books".to_owned(),
             android_package: Some(PackageName::parse(PACKAGE).unwrap()),
+            apple_app_id: None,
             created_at: NOW,
         };
         let anchor = Anchor {

@@ -1,7 +1,7 @@
-//! Apps: the products of an account; at most one per Android package.
+//! Apps: the products of an account; at most one per Android package and per iOS app id.
 
-use bonafide_wire::admin::{AppView, NewApp, Page};
-use bonafide_wire::ids::{AppId, PackageName};
+use bonafide_wire::admin::{AppView, NewApp, Page, PlatformName};
+use bonafide_wire::ids::AppId;
 
 use super::once::Once;
 use super::page::Wanted;
@@ -24,21 +24,23 @@ pub async fn create(
     let app = App {
         name: new.name,
         android_package: new.android_package,
+        apple_app_id: new.apple_app_id,
         created_at: service.now(),
     };
     change_once(service, scope, once.as_ref(), |account| {
         if account.apps.contains_key(&new.id) {
             return Err(AppError::Conflict(format!("there is an app {}", new.id)));
         }
-        if let Some(package) = &app.android_package
-            && let Some((other, _)) = of_package(account, package)
-        {
-            return Err(AppError::Conflict(format!(
-                "{package} belongs to the app {other}"
-            )));
+        for name in names(&app) {
+            if let Some((other, _)) = named(account, name) {
+                let message = format!("{name} belongs to the app {other}");
+                return Err(AppError::Conflict(message));
+            }
         }
         let key = ObjectKey::of(&scope.account, ObjectKind::App, new.id.as_str());
-        let details = serde_json::json!({ "android_package": app.android_package });
+        let details = serde_json::json!({
+            "android_package": app.android_package, "apple_app_id": app.apple_app_id
+        });
         Ok(Step::new("app.added", &new.id, view(&new.id, &app))
             .write(Write::put(key, Expectation::Absent, &app)?)
             .details(details))
@@ -102,13 +104,19 @@ pub async fn remove(service: &Service, scope: &Scope, id: &AppId) -> Result<(), 
     .await
 }
 
-/// The app that a package belongs to.
-pub(super) fn of_package<'a>(
+/// The app that has this name on its platform.
+pub(super) fn named<'a>(
     account: &'a AccountConfig,
-    package: &PackageName,
+    name: PlatformName<'_>,
 ) -> Option<(&'a AppId, &'a App)> {
     let mut apps = account.apps.iter();
-    apps.find(|(_, app)| app.android_package.as_ref() == Some(package))
+    apps.find(|(_, app)| names(app).any(|own| own == name))
+}
+
+fn names(app: &App) -> impl Iterator<Item = PlatformName<'_>> {
+    let android = app.android_package.as_ref().map(PlatformName::Android);
+    let apple = app.apple_app_id.as_ref().map(PlatformName::Apple);
+    android.into_iter().chain(apple)
 }
 
 fn view(id: &AppId, app: &App) -> AppView {
@@ -116,6 +124,7 @@ fn view(id: &AppId, app: &App) -> AppView {
         id: id.clone(),
         name: app.name.clone(),
         android_package: app.android_package.clone(),
+        apple_app_id: app.apple_app_id.clone(),
         created_at: app.created_at,
     }
 }

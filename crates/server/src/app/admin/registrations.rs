@@ -1,6 +1,6 @@
 //! Registrations: the builds and certificates that count as an app (reference values, RFC 9334).
 
-use bonafide_wire::admin::{NewRegistration, Page, Reference, RegistrationView};
+use bonafide_wire::admin::{NewRegistration, Page, PlatformName, Reference, RegistrationView};
 use bonafide_wire::ids::{AppId, RegistrationId};
 
 use super::once::Once;
@@ -13,8 +13,19 @@ use crate::store::{Expectation, ObjectKey, ObjectKind, Write};
 
 /// Most signing certificates of one build.
 const MOST_SIGNERS: usize = 16;
+/// Most characters of an iOS version or build; Apple allows 18.
+const MOST_VERSION: usize = 64;
 
-/// Adds one. Without an app, the app of the package is taken, or made.
+/// What a registration does to its app.
+enum AppChange {
+    None,
+    Made(App),
+    /// It has the platform's name from now on.
+    Named(App),
+}
+
+/// Adds one. Without an app, the app of that name on its platform is taken, or made; a named app that has
+/// none there gets it.
 pub async fn create(
     service: &Service,
     scope: &Scope,
@@ -33,7 +44,7 @@ pub async fn create(
                 "it is registered already, as {other}"
             )));
         }
-        let (app, made) = app_for(account, &new, now)?;
+        let (app, change) = app_for(account, &new, now)?;
         let registration = Registration {
             app: app.clone(),
             reference: new.reference.clone(),
@@ -46,9 +57,15 @@ pub async fn create(
         let mut step = Step::new("registration.added", &id, view(&id, &registration))
             .write(Write::put(key, Expectation::Absent, &registration)?)
             .details(serde_json::json!({ "app": app, "reference": new.reference }));
-        if let Some(made) = made {
-            let key = ObjectKey::of(&scope.account, ObjectKind::App, app.as_str());
-            step = step.write(Write::put(key, Expectation::Absent, &made)?);
+        let key = ObjectKey::of(&scope.account, ObjectKind::App, app.as_str());
+        match change {
+            AppChange::None => {}
+            AppChange::Made(made) => {
+                step = step.write(Write::put(key, Expectation::Absent, &made)?);
+            }
+            AppChange::Named(named) => {
+                step = step.write(Write::put(key, Expectation::Present, &named)?);
+            }
         }
         Ok(step)
     })
@@ -76,49 +93,82 @@ fn check(new: &NewRegistration, now: i64) -> Result<(), AppError> {
             rules.digest("/reference/artifact_sha256", artifact_sha256);
         }
         Reference::Certificate { signer, .. } => rules.digest("/reference/signer", signer),
+        Reference::AppleBuild { version, build, .. } => {
+            rules.text("/reference/version", version, MOST_VERSION);
+            rules.text("/reference/build", build, MOST_VERSION);
+        }
+        Reference::AppleApp { .. } => {}
     }
     rules.held()
 }
 
-/// The app it belongs to, and that app where it has to be made.
+/// The app it belongs to, and what becomes of it.
 fn app_for(
     account: &AccountConfig,
     new: &NewRegistration,
     now: i64,
-) -> Result<(AppId, Option<App>), AppError> {
-    let package = new.reference.package();
-    let owner = apps::of_package(account, package).map(|(id, _)| id.clone());
+) -> Result<(AppId, AppChange), AppError> {
+    let name = new.reference.names();
+    let owner = apps::named(account, name).map(|(id, _)| id.clone());
     let Some(wanted) = &new.app else {
-        return owner.map_or_else(|| made_for(account, new, now), |owner| Ok((owner, None)));
+        return match owner {
+            Some(owner) => Ok((owner, AppChange::None)),
+            None => made_for(account, name, now),
+        };
     };
-    if !account.apps.contains_key(wanted) {
+    let Some(app) = account.apps.get(wanted) else {
         return Err(AppError::invalid("/app", "there is no such app"));
-    }
-    match owner {
-        Some(owner) if owner == *wanted => Ok((owner, None)),
-        Some(owner) => {
-            let message = format!("{package} belongs to the app {owner}");
-            Err(AppError::invalid("/reference/package", message))
+    };
+    let (pointer, named) = with_name(app, name);
+    match (owner, named) {
+        (Some(owner), _) if owner == *wanted => Ok((owner, AppChange::None)),
+        (Some(owner), _) => {
+            let message = format!("{name} belongs to the app {owner}");
+            Err(AppError::invalid(pointer, message))
         }
-        None => Err(AppError::invalid(
-            "/reference/package",
-            format!("the app {wanted} has another package, or none"),
-        )),
+        (None, Some(named)) => Ok((wanted.clone(), AppChange::Named(named))),
+        (None, None) => {
+            let message = format!("the app {wanted} has another name on this platform");
+            Err(AppError::invalid(pointer, message))
+        }
+    }
+}
+
+/// Where the name stands in a request, and the app with it, unless it has one on that platform.
+fn with_name(app: &App, name: PlatformName<'_>) -> (&'static str, Option<App>) {
+    let mut named = app.clone();
+    match name {
+        PlatformName::Android(package) => {
+            named.android_package = Some(package.clone());
+            let free = app.android_package.is_none();
+            ("/reference/package", free.then_some(named))
+        }
+        PlatformName::Apple(app_id) => {
+            named.apple_app_id = Some(app_id.clone());
+            let free = app.apple_app_id.is_none();
+            ("/reference/app_id", free.then_some(named))
+        }
     }
 }
 
 /// An app named after the package: `com.example.books` becomes `books`, or `com-example-books` if that is taken.
 fn made_for(
     account: &AccountConfig,
-    new: &NewRegistration,
+    name: PlatformName<'_>,
     now: i64,
-) -> Result<(AppId, Option<App>), AppError> {
-    let package = new.reference.package();
-    let whole = package
-        .as_str()
-        .to_ascii_lowercase()
-        .replace(['.', '_'], "-");
-    let last = whole.rsplit('-').next().unwrap_or_default().to_owned();
+) -> Result<(AppId, AppChange), AppError> {
+    let text = match name {
+        PlatformName::Android(package) => package.as_str(),
+        PlatformName::Apple(app_id) => {
+            let bundle = app_id.as_str().split_once('.');
+            bundle.map_or(app_id.as_str(), |(_, bundle)| bundle)
+        }
+    };
+    let slug = |text: &str| text.to_ascii_lowercase().replace(['.', '_'], "-");
+    let (whole, last) = (
+        slug(text),
+        slug(text.rsplit('.').next().unwrap_or_default()),
+    );
     let numbered = (2..100).map(|n| format!("{last}-{n}"));
     let free = [last.clone(), whole]
         .into_iter()
@@ -126,12 +176,14 @@ fn made_for(
         .filter_map(|id| AppId::parse(id).ok())
         .find(|id| !account.apps.contains_key(id))
         .ok_or_else(|| AppError::invalid("/app", "no free name for its app; name one"))?;
-    let app = App {
-        name: package.to_string(),
-        android_package: Some(package.clone()),
+    let blank = App {
+        name: text.to_owned(),
+        android_package: None,
+        apple_app_id: None,
         created_at: now,
     };
-    Ok((free, Some(app)))
+    let (_, named) = with_name(&blank, name);
+    Ok((free, AppChange::Made(named.unwrap_or(blank))))
 }
 
 /// All of them, oldest first.

@@ -146,6 +146,7 @@ fn app_change(account: &AccountId, id: &str, expect: Expectation) -> Change {
     let app = App {
         name: id.to_owned(),
         android_package: None,
+        apple_app_id: None,
         created_at: 1,
     };
     let write = Write::put(ObjectKey::of(account, ObjectKind::App, id), expect, &app).unwrap();
