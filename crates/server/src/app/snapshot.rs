@@ -1,7 +1,7 @@
 //! The configuration in force and what is derived from it once instead of at every request.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bonafide_evidence::android::Anchors;
