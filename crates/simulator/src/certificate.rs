@@ -109,6 +109,11 @@ pub(crate) fn authority_extensions() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Basic constraints of a certificate that can issue none.
+pub(crate) fn not_an_authority() -> Vec<u8> {
+    critical(BASIC_CONSTRAINTS, &der::sequence(&[]))
+}
+
 /// The key usage of a key that signs data.
 pub(crate) fn signing_key_usage() -> Vec<u8> {
     critical(KEY_USAGE, &key_usage(DIGITAL_SIGNATURE))

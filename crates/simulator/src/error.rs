@@ -25,6 +25,9 @@ pub enum SimulatorError {
     /// The key store has no such key for this app (it may well have it for another).
     #[error("this app has no such key")]
     KeyNotFound,
+    /// An App Attest key is attested once.
+    #[error("this key has been attested already")]
+    KeyAttestedAlready,
     /// An app with the same package but another signer is installed.
     #[error("package {0} is installed with another signer; uninstall it first")]
     SignerMismatch(String),

@@ -142,6 +142,21 @@ impl Factory {
         }
     }
 
+    /// Makes the authority that attests App Attest keys: as Apple's, it is on P-384 and beneath the root. (Apple's
+    /// signs leaves with SHA-256; here it is SHA-384, which verifiers take as well.)
+    pub(crate) fn app_attest_authority(&self, now: i64) -> Result<AttestationKey, SimulatorError> {
+        let name = Name::new(&[
+            (Attribute::CommonName, "App Attestation CA 1"),
+            (Attribute::Organization, "Bonafide simulator"),
+        ]);
+        let validity = Validity {
+            not_before: now - YEAR,
+            not_after: now + 4 * YEAR,
+        };
+        let authority = self.root.issue(name, KeyKind::EcP384, validity)?;
+        Ok(authority.into_attestation_key(Vec::new()))
+    }
+
     fn provision_in_factory(&self, level: SecurityLevel) -> Result<AttestationKey, SimulatorError> {
         let since = self.made_at - YEAR;
         let burnt_in = Validity {

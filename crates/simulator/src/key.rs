@@ -115,6 +115,14 @@ impl PrivateKey {
             .map_err(|_| SimulatorError::Cryptography("public key encoding"))
     }
 
+    /// The uncompressed point of an elliptic curve key.
+    pub(crate) fn point(&self) -> Result<Vec<u8>, SimulatorError> {
+        match &self.signer {
+            Signer::Ecdsa(pair) => Ok(pair.public_key().as_ref().to_vec()),
+            Signer::Rsa(_) => Err(SimulatorError::Cryptography("public key encoding")),
+        }
+    }
+
     /// The `AlgorithmIdentifier` of this key's signatures.
     pub(crate) fn signature_algorithm(&self) -> Vec<u8> {
         match self.kind {

@@ -129,6 +129,15 @@ enum Presence {
     Present,
 }
 
+/// A phone and an app of it, as Google's servers see them.
+#[derive(Debug)]
+pub(crate) struct SeenByPlay {
+    pub(crate) package: String,
+    pub(crate) version_code: u64,
+    pub(crate) signers: Vec<[u8; 32]>,
+    pub(crate) locked: bool,
+}
+
 #[derive(Debug)]
 struct State {
     traits: Traits,
@@ -187,6 +196,20 @@ impl Phone {
             .iter()
             .find(|(_, app)| app.package == package)
             .map(|(uid, _)| *uid)
+    }
+
+    /// Makes a P-256 signing key for an app, without an attestation: its uncompressed point is all there is to say.
+    pub fn generate_plain_key(&self, app: AppUid) -> Result<(KeyAlias, Vec<u8>), SimulatorError> {
+        self.change(|state| {
+            if !state.apps.contains_key(&app) {
+                return Err(SimulatorError::AppNotInstalled);
+            }
+            let key = PrivateKey::generate(KeyKind::EcP256)?;
+            let point = key.point()?;
+            let alias = KeyAlias(format!("bonafide-{}", hex::encode(random::<8>()?)));
+            state.keys.insert((app, alias.clone()), key);
+            Ok((alias, point))
+        })
     }
 
     /// Makes a P-256 signing key for an app and attests it over the challenge; `now` in seconds since 1970.
@@ -293,6 +316,19 @@ impl Phone {
     pub fn instrument(&self, app: AppUid) -> Result<(), SimulatorError> {
         self.change_app(app, |installed| {
             installed.instrumentation = Presence::Present;
+        })
+    }
+
+    /// What Google's servers find out about the phone and an app.
+    pub(crate) fn seen_by_play(&self, app: AppUid) -> Result<SeenByPlay, SimulatorError> {
+        let state = self.lock();
+        let installed = state.apps.get(&app);
+        let installed = installed.ok_or(SimulatorError::AppNotInstalled)?;
+        Ok(SeenByPlay {
+            package: installed.package.clone(),
+            version_code: installed.version_code,
+            signers: installed.signers.clone(),
+            locked: state.traits.bootloader == Bootloader::Locked,
         })
     }
 
