@@ -30,6 +30,12 @@ pub(crate) fn write(target: &str) -> Result<()> {
             count += 1;
         }
     }
+    if target == "status_list" {
+        for list in status_lists(&vectors)? {
+            fs::write(folder.join(format!("list-{count:05}")), list)?;
+            count += 1;
+        }
+    }
     for record in records(&vectors)? {
         for seed in for_target(target, &record) {
             let path = folder.join(format!("seed-{count:05}"));
@@ -57,8 +63,69 @@ fn for_target(target: &str, record: &Value) -> Vec<Vec<u8>> {
             .flatten()
             .map(|certificate| [[3].as_slice(), &certificate].concat())
             .collect(),
+        "cbor" => object(record, &["attestation", "assertion"]),
+        "cose_key" => object(record, &["attestation", "assertion"])
+            .iter()
+            .filter_map(|object| authenticator_data(object).map(<[u8]>::to_vec))
+            .collect(),
+        "receipt" => object(record, &["receipt"]),
+        // Tokens, behind the byte that says so.
+        "play_token" => tokens(record)
+            .map(|token| [&[0], token.as_bytes()].concat())
+            .collect(),
         _ => Vec::new(),
     }
+}
+
+/// An object of one of the kinds.
+fn object(record: &Value, kinds: &[&str]) -> Vec<Vec<u8>> {
+    let kind = record.get("kind").and_then(Value::as_str);
+    let object = record.get("object").and_then(Value::as_str);
+    kind.filter(|kind| kinds.contains(kind))
+        .and(object)
+        .and_then(|object| STANDARD.decode(object).ok())
+        .into_iter()
+        .collect()
+}
+
+/// The bytes behind `authData` or `authenticatorData`, found without parsing.
+fn authenticator_data(object: &[u8]) -> Option<&[u8]> {
+    let name: &[u8] = if object.windows(8).any(|window| window == b"authData") {
+        b"authData"
+    } else {
+        b"authenticatorData"
+    };
+    let at = object
+        .windows(name.len())
+        .position(|window| window == name)?;
+    let behind = object.get(at + name.len()..)?;
+    let (start, length) = match *behind {
+        [0x59, high, low, ..] => (3, usize::from(u16::from_be_bytes([high, low]))),
+        [0x58, length, ..] => (2, usize::from(length)),
+        _ => return None,
+    };
+    behind.get(start..start + length)
+}
+
+fn tokens(record: &Value) -> impl Iterator<Item = &str> {
+    let steps = record.get("steps").and_then(Value::as_array);
+    let steps = steps.into_iter().flatten();
+    std::iter::once(record)
+        .chain(steps)
+        .filter_map(|holder| holder.get("token").and_then(Value::as_str))
+}
+
+/// Revocation lists, whole.
+fn status_lists(vectors: &Path) -> Result<Vec<Vec<u8>>> {
+    let mut lists = Vec::new();
+    for file in fs::read_dir(vectors.join("common"))? {
+        let path = file?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.contains("status")) {
+            lists.push(fs::read(&path)?);
+        }
+    }
+    Ok(lists)
 }
 
 /// `$BONAFIDE_CORPUS/vectors`, as the walkers find it.

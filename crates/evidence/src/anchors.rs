@@ -11,23 +11,8 @@ use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer as _, SubjectPublicKeyInfo, X509Certificate};
 
 use crate::Sha256Digest;
+use crate::published::{self, PublishedRoot, Use};
 use crate::x509::IssuerKey;
-
-const GOOGLE: [&[u8]; 2] = [
-    include_bytes!("android/roots/google-rsa-4096.spki.der"),
-    include_bytes!("android/roots/google-p384.spki.der"),
-];
-
-const SOFTWARE: [(&[u8], &str); 2] = [
-    (
-        include_bytes!("android/roots/aosp-software-p256.spki.der"),
-        "AOSP software attestation, ECDSA",
-    ),
-    (
-        include_bytes!("android/roots/aosp-software-rsa-1024.spki.der"),
-        "AOSP software attestation, RSA",
-    ),
-];
 
 /// How far an anchor is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,22 +80,22 @@ pub enum AnchorError {
 impl Anchors {
     /// Google's two hardware attestation keys: RSA-4096 since 2016, P-384 since 2025.
     pub fn google() -> Self {
-        let pinned = |spki: &&[u8]| Anchor::new(spki.to_vec(), AnchorKind::Google);
-        Self(GOOGLE.iter().map(pinned).collect())
+        Self::published(Use::AndroidKey, AnchorKind::Google)
     }
 
     /// The key of Apple App Attestation Root CA, under which keys are attested.
     pub fn apple_app_attest() -> Self {
-        Self::apple(include_bytes!("apple/roots/app-attestation-p384.spki.der"))
+        Self::published(Use::AppAttest, AnchorKind::Apple)
     }
 
     /// The key of Apple Root CA - G3, under which receipts are signed.
     pub fn apple_receipts() -> Self {
-        Self::apple(include_bytes!("apple/roots/apple-root-g3-p384.spki.der"))
+        Self::published(Use::AppAttestReceipt, AnchorKind::Apple)
     }
 
-    fn apple(spki: &[u8]) -> Self {
-        Self(vec![Anchor::new(spki.to_vec(), AnchorKind::Apple)])
+    fn published(wanted: Use, kind: AnchorKind) -> Self {
+        let pinned = |root: &PublishedRoot| Anchor::new(root.spki.to_vec(), kind);
+        Self(published::roots(wanted).map(pinned).collect())
     }
 
     /// Nothing is trusted yet.
@@ -142,6 +127,11 @@ impl Anchors {
         Ok(self)
     }
 
+    /// Digests of the trusted keys, SHA-256 of their DER `SubjectPublicKeyInfo`.
+    pub fn digests(&self) -> impl Iterator<Item = Sha256Digest> {
+        self.0.iter().map(|anchor| anchor.digest)
+    }
+
     /// Whether the key with this digest, SHA-256 of its DER `SubjectPublicKeyInfo`, is trusted.
     pub fn contains(&self, digest: &Sha256Digest) -> bool {
         self.0.iter().any(|anchor| anchor.digest == *digest)
@@ -159,10 +149,9 @@ impl Anchors {
 
 /// The name of the published software root with this public key.
 pub(crate) fn software_root(spki: &[u8]) -> Option<&'static str> {
-    SOFTWARE
-        .iter()
-        .find(|(known, _)| *known == spki)
-        .map(|(_, name)| *name)
+    published::roots(Use::Never)
+        .find(|root| root.spki == spki)
+        .map(|root| root.name)
 }
 
 fn public_key_of(der: &[u8]) -> Result<Vec<u8>, AnchorError> {
@@ -178,6 +167,10 @@ fn public_key_of(der: &[u8]) -> Result<Vec<u8>, AnchorError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn p384() -> &'static [u8] {
+        published::roots(Use::AndroidKey).nth(1).unwrap().spki
+    }
 
     #[test]
     fn pins_the_published_keys() {
@@ -196,17 +189,17 @@ mod tests {
 
     #[test]
     fn refuses_published_keys_and_noise() {
-        for (spki, name) in SOFTWARE {
+        for root in published::roots(Use::Never) {
             assert_eq!(
-                Anchors::none().with_operator(spki),
-                Err(AnchorError::SoftwareRoot(name))
+                Anchors::none().with_operator(root.spki),
+                Err(AnchorError::SoftwareRoot(root.name))
             );
         }
         assert_eq!(
             Anchors::none().with_operator(b"noise"),
             Err(AnchorError::Malformed)
         );
-        let trailing = [GOOGLE[1], &[0]].concat();
+        let trailing = [p384(), &[0]].concat();
         assert_eq!(
             Anchors::none().with_operator(&trailing),
             Err(AnchorError::Malformed)
@@ -215,10 +208,10 @@ mod tests {
 
     #[test]
     fn a_key_is_trusted_in_one_way_only() {
-        let anchors = Anchors::google().with_development(GOOGLE[1]).unwrap();
+        let anchors = Anchors::google().with_development(p384()).unwrap();
         assert_eq!(anchors, Anchors::google());
-        let anchors = Anchors::none().with_development(GOOGLE[1]).unwrap();
-        let again = anchors.clone().with_operator(GOOGLE[1]).unwrap();
+        let anchors = Anchors::none().with_development(p384()).unwrap();
+        let again = anchors.clone().with_operator(p384()).unwrap();
         assert_eq!(again, anchors);
     }
 }

@@ -27,9 +27,12 @@ mod context;
 mod der;
 mod evidence;
 mod facts;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod measurements;
 mod octets;
 pub mod play;
+pub mod published;
 mod reference;
 mod reject;
 pub mod rules;

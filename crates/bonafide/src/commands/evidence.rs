@@ -3,6 +3,7 @@
 //! The same two steps as in the service, `verify` and `appraise`, over files. What the command line leaves
 //! out is not compared, and a finding says so: silence would read like a pass.
 
+mod anchors;
 mod android_key;
 mod app_attest;
 mod input;
@@ -25,7 +26,15 @@ use report::Report;
 pub(crate) enum Verb {
     /// Say whether evidence is genuine, and everything that was found
     #[command(subcommand)]
-    Verify(Kind),
+    Verify(Box<Kind>),
+    /// List the root keys that evidence must end at, with where they come from
+    #[command(
+        long_about = "Lists the root keys that are compiled in: what they are for, their digests, the certificates that they \
+            were published in, where these bytes come from and what speaks for them; and the keys that can never be \
+            trusted. With --roots, lists what `evidence verify --roots` would trust instead.",
+        after_long_help = "Example:\n  bonafide evidence anchors --output json"
+    )]
+    Anchors(anchors::Args),
 }
 
 /// What kind of evidence.
@@ -89,14 +98,18 @@ impl Shared {
 
 /// Verifies and prints.
 pub(crate) fn run(verb: &Verb, context: &Context) -> Result<Exit, Failure> {
-    let report = judge(verb)?;
-    report.print(context.console)?;
-    Ok(report.exit())
+    match verb {
+        Verb::Anchors(args) => anchors::list(args, context.console),
+        Verb::Verify(kind) => {
+            let report = judge(kind)?;
+            report.print(context.console)?;
+            Ok(report.exit())
+        }
+    }
 }
 
 /// Everything but the printing.
-fn judge(verb: &Verb) -> Result<Report, Failure> {
-    let Verb::Verify(kind) = verb;
+fn judge(kind: &Kind) -> Result<Report, Failure> {
     match kind {
         Kind::AndroidKey(args) => android_key::judge(args),
         Kind::AppAttest(args) => app_attest::attestation(args),

@@ -75,3 +75,13 @@ pub struct AppAttestFacts {
     #[serde(flatten)]
     pub release: Release,
 }
+
+/// Both shapes of authenticator data.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_authenticator_data(bytes: &[u8]) {
+    if let Ok((_, credential, behind)) = authenticator_data::of_attestation(bytes) {
+        assert_eq!(credential.point.len(), 65);
+        drop(authenticator_data::release(behind));
+    }
+    drop(authenticator_data::of_assertion(bytes));
+}

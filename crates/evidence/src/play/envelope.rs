@@ -84,7 +84,8 @@ fn header(part: &str) -> Option<Map<String, Value>> {
 /// RFC 7516 section 5.2 with `A256KW` and `A256GCM`, and nothing else in the header that could change the
 /// meaning.
 fn decrypt(token: &str, keys: &PlayKeys) -> Result<Vec<u8>, Reject> {
-    let parts: Vec<&str> = token.split('.').collect();
+    // One more than there may be, not one for each dot that a stranger wrote.
+    let parts: Vec<&str> = token.splitn(6, '.').collect();
     let [protected, encrypted_key, iv, ciphertext, tag] = parts.as_slice() else {
         return Err(Reject::TokenFormat);
     };
@@ -123,7 +124,7 @@ fn decrypt(token: &str, keys: &PlayKeys) -> Result<Vec<u8>, Reject> {
 }
 
 /// RFC 7515 section 5.2 with `ES256`; keys that the token brings along are nobody's.
-fn authenticate(signed: &[u8], keys: &PlayKeys) -> Result<Vec<u8>, Reject> {
+pub(super) fn authenticate(signed: &[u8], keys: &PlayKeys) -> Result<Vec<u8>, Reject> {
     let text = std::str::from_utf8(signed).map_err(|_| Reject::JwsMalformed)?;
     let (message, signature) = text.rsplit_once('.').ok_or(Reject::JwsMalformed)?;
     let (protected, payload) = message.split_once('.').ok_or(Reject::JwsMalformed)?;

@@ -21,7 +21,10 @@ fn verify(arguments: &[String]) -> Result<Report, Failure> {
     let Noun::Evidence(verb) = parsed.noun else {
         panic!("another noun")
     };
-    judge(&verb)
+    let Verb::Verify(kind) = verb else {
+        panic!("another verb")
+    };
+    judge(&kind)
 }
 
 /// The corpus, as the walkers of `bonafide-evidence` find it.
@@ -453,4 +456,35 @@ fn a_policy_file_is_what_the_service_stores() {
     let desk = Desk::new();
     let file = desk.file("policy.json", policy);
     assert_eq!(input::policy(Path::new(&file)).unwrap(), Policy::default());
+}
+
+fn listed(arguments: &[&str]) -> Result<Exit, Failure> {
+    let line = ["bonafide", "evidence", "anchors"].into_iter();
+    let parsed = Arguments::try_parse_from(line.chain(arguments.iter().copied())).unwrap();
+    let Noun::Evidence(Verb::Anchors(args)) = parsed.noun else {
+        panic!("another verb")
+    };
+    anchors::list(
+        &args,
+        crate::render::Console::new(crate::render::Output::Json),
+    )
+}
+
+#[test]
+fn anchors_are_listed_and_published_software_keys_are_refused_by_name() {
+    assert_eq!(listed(&[]).unwrap(), Exit::Done);
+    let Some(vectors) = vectors() else { return };
+    let root = |name: &str| {
+        let path = vectors.join("common/roots").join(name);
+        path.to_str().unwrap().to_owned()
+    };
+    let apple = root("apple/takimoto3_Apple_App_Attestation_Root_CA.pem");
+    assert_eq!(listed(&["--roots", &apple]).unwrap(), Exit::Done);
+    let software = root("google/software-never-trust/aosp_software_roots.pem");
+    let refused = listed(&["--roots", &software]).unwrap_err();
+    assert!(
+        refused.message.contains("AOSP software attestation"),
+        "{}",
+        refused.message
+    );
 }
