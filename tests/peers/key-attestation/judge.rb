@@ -23,7 +23,7 @@ $stdin.each_line do |line|
       judge(JSON.parse(line), roots)
       { accepted: true }
     rescue StandardError => error
-      { accepted: false, why: "#{error.class}: #{error.message}" }
+      { accepted: false, why: "#{error.class.name.split("::").last}: #{error.message}" }
     end
   puts answer.to_json
   $stdout.flush
