@@ -50,6 +50,12 @@ pub(crate) fn install() -> Peers {
             "MISSING: oidc-provider and oauth4webapi (need Node.js and npm); their tests will be skipped",
         );
     }
+    if !app_attest() {
+        say("MISSING: node-app-attest (needs Node.js and npm); its tests will be skipped");
+    }
+    if !key_attestation() {
+        say("MISSING: ruby-android-key-attestation (Debian); its tests will be skipped");
+    }
     let python = python_environment();
     if python.is_none() {
         say("MISSING: a Python environment with PyJWT and schemathesis; its tests will be skipped");
@@ -105,6 +111,32 @@ fn oidc_provider() -> bool {
     npm.args(["ci", "--no-audit", "--no-fund"])
         .current_dir(&home);
     copied && quiet(&mut npm)
+}
+
+/// The judge of App Attest objects of `crates/evidence/tests/peers.rs`, from its lock file.
+fn app_attest() -> bool {
+    let home = root().join("target/peers/app-attest");
+    if home.join("node_modules/node-app-attest").exists() {
+        return is_on_path("node");
+    }
+    if !is_on_path("npm") || std::fs::create_dir_all(&home).is_err() {
+        return false;
+    }
+    say("installing node-app-attest with npm in target/peers");
+    let source = root().join("tests/peers/app-attest");
+    let copied = ["package.json", "package-lock.json", "judge.mjs"]
+        .iter()
+        .all(|file| std::fs::copy(source.join(file), home.join(file)).is_ok());
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&home);
+    copied && quiet(&mut npm)
+}
+
+/// The judge of Android chains beside it: an interpreter and a library of Debian's.
+fn key_attestation() -> bool {
+    let present = || quiet(Command::new("ruby").args(["-e", "require 'android_key_attestation'"]));
+    present() || apt_install(&["ruby", "ruby-android-key-attestation"]) && present()
 }
 
 fn python_environment() -> Option<PathBuf> {

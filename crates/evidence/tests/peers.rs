@@ -61,9 +61,10 @@ fn ask(mut peer: Command, questions: &[Value]) -> Vec<Verdict> {
         .lines()
         .map(|line| {
             let answer: Value = serde_json::from_str(line).unwrap();
-            match answer["accepted"].as_bool().unwrap() {
-                true => Ok(()),
-                false => Err(answer["why"].as_str().unwrap().to_owned()),
+            if answer["accepted"] == true {
+                Ok(())
+            } else {
+                Err(answer["why"].as_str().unwrap().to_owned())
             }
         })
         .collect();
