@@ -51,11 +51,16 @@ impl Corpus {
         })
     }
 
+    /// Where the file of an entry is.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// The bytes of an entry, which must be the ones that the oracles saw.
     pub(crate) fn bytes(&self, entry: &Value) -> Vec<u8> {
         let path = entry["path"].as_str().expect("a path");
         let bytes =
-            std::fs::read(self.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+            std::fs::read(self.file(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         let digest = hex::encode(Sha256::digest(&bytes));
         assert_eq!(
             Some(digest.as_str()),

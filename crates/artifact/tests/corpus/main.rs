@@ -12,3 +12,4 @@ mod containers;
 mod folder;
 mod idsig;
 mod ios;
+mod renamed;
