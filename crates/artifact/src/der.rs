@@ -77,10 +77,6 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    pub(crate) const fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
     /// The next value, whatever it is.
     pub(crate) fn value(&mut self) -> Option<Value<'a>> {
         let (value, rest) = parse(self.rest, 0)?;

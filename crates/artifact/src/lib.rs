@@ -1,9 +1,5 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::indexing_slicing)]
-#![expect(
-    dead_code,
-    reason = "parts that v4, source stamps and iOS apps stand on"
-)]
 
 mod apk;
 mod bundle;

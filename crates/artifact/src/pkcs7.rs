@@ -171,16 +171,6 @@ impl Attribute {
         let value = reader.value()?;
         reader.is_empty().then_some(value)
     }
-
-    /// All values.
-    pub(crate) fn all(&self) -> Option<Vec<Value<'_>>> {
-        let mut reader = Reader::new(&self.values);
-        let mut values = Vec::new();
-        while !reader.is_empty() {
-            values.push(reader.value()?);
-        }
-        Some(values)
-    }
 }
 
 /// The `contentType` attribute among these.
