@@ -1,5 +1,8 @@
 //! Keys made from a byte, and certificates as small as they come.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use p256::ecdsa::SigningKey;
 use p256::ecdsa::signature::Signer as _;
 
@@ -139,9 +142,15 @@ pub(crate) fn name(common_name: &str) -> Vec<u8> {
     tlv(0x30, &tlv(0x31, &tlv(0x30, &pair)))
 }
 
-/// A self-signed certificate for the key of this seed.
+/// A self-signed certificate for the key of this seed, made once.
 pub(crate) fn certificate(seed: u8) -> Vec<u8> {
-    CertificatePlan::new(seed).build()
+    static MADE: Mutex<BTreeMap<u8, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let made = MADE.lock().unwrap().get(&seed).cloned();
+    made.unwrap_or_else(|| {
+        let bytes = CertificatePlan::new(seed).build();
+        MADE.lock().unwrap().insert(seed, bytes.clone());
+        bytes
+    })
 }
 
 pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
