@@ -31,6 +31,10 @@ pub(crate) fn start(tasks: &mut Tasks, service: &Arc<Service>, revocations: Opti
     let shared = Arc::clone(service);
     tasks.spawn("upkeep", move |stop| upkeep(Arc::clone(&shared), stop));
     let shared = Arc::clone(service);
+    tasks.spawn("end-revoked", move |stop| {
+        end_revoked(Arc::clone(&shared), stop)
+    });
+    let shared = Arc::clone(service);
     tasks.spawn("prune", move |stop| prune(Arc::clone(&shared), stop));
     if let Some(path) = revocations.cloned() {
         let shared = Arc::clone(service);
@@ -56,6 +60,14 @@ async fn upkeep(service: Arc<Service>, mut stop: StopSignal) {
     while stop.sleep(UPKEEP).await {
         if let Err(error) = upkeep::once(&service).await {
             tracing::error!(%error, "upkeep of keys and trust metadata failed");
+        }
+    }
+}
+
+async fn end_revoked(service: Arc<Service>, mut stop: StopSignal) {
+    while stop.sleep(UPKEEP).await {
+        if let Err(error) = upkeep::end_revoked(&service).await {
+            tracing::error!(%error, "clients of revoked devices are not deleted");
         }
     }
 }

@@ -15,6 +15,7 @@ use bonafide_wire::upstream::{
 };
 use serde::Serialize;
 
+use super::admin::upstreams::LEAST_HMAC_SECRET;
 use super::snapshot::AccountView;
 use super::{AppError, Service};
 use crate::config::{ClientAuthentication, Upstream};
@@ -155,7 +156,33 @@ fn decide<'a>(
             return Err(Withheld::InstanceKeyInvalid);
         }
     }
+    can_issue(instance, wish, upstream)?;
     Ok(upstream)
+}
+
+/// Whether the account has what the proof is made with; so that nothing is on record that was not issued.
+fn can_issue(
+    instance: &Instance<'_>,
+    wish: &ClientAuthenticationWish,
+    upstream: &Upstream,
+) -> Result<(), Withheld> {
+    let account = instance.account;
+    let can = match (wish, &upstream.authentication) {
+        (ClientAuthenticationWish::AttestedClient { .. }, _) => account.attester().is_some(),
+        (_, Some(ClientAuthentication::PrivateKeyJwt { .. })) => {
+            account.client_signer(wish.upstream()).is_some()
+        }
+        (_, Some(ClientAuthentication::ClientSecretJwt { secret })) => {
+            let secret = account.config.secrets.get(secret);
+            secret.is_some_and(|secret| Keys::secret_length(secret) >= LEAST_HMAC_SECRET)
+        }
+        _ => false,
+    };
+    if !can {
+        tracing::error!(upstream = %wish.upstream(), "the account lacks what this proof is made with");
+        return Err(Withheld::NotConfigured);
+    }
+    Ok(())
 }
 
 /// Whether the instance has that key, and it is not the enrolled one: a key that two servers know is a name by which
@@ -236,7 +263,6 @@ fn attestation(
     (upstream, key): (&Upstream, &InstanceKey),
 ) -> Result<Issued, AppError> {
     let Some(signer) = instance.account.attester() else {
-        tracing::error!("the account has no attester key; put the upstream again");
         return Ok(Err(Withheld::NotConfigured));
     };
     let Some(jwk) = public_jwk(key.public_key.as_slice()) else {
@@ -291,7 +317,7 @@ pub(super) fn assertion(
             let Some(secret) = account.config.secrets.get(named) else {
                 return Ok(Err(Withheld::NotConfigured));
             };
-            if Keys::secret_length(secret) < super::admin::upstreams::LEAST_HMAC_SECRET {
+            if Keys::secret_length(secret) < LEAST_HMAC_SECRET {
                 return Ok(Err(Withheld::NotConfigured));
             }
             let value = service

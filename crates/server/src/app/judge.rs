@@ -45,6 +45,8 @@ pub enum Asked {
     Enrolment,
     /// `POST attestations`
     Attestation,
+    /// `POST relay/…`
+    Relay,
 }
 
 impl Asked {
@@ -52,6 +54,7 @@ impl Asked {
         match self {
             Self::Enrolment => "enrolment",
             Self::Attestation => "attestation",
+            Self::Relay => "relay",
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod proof;
 pub mod publish_trust;
 pub mod published;
 pub mod recorder;
+pub mod relay;
 mod release;
 pub mod snapshot;
 pub mod store_health;
@@ -69,6 +70,7 @@ pub struct Service {
     settings: Settings,
     outbound: Outbound,
     snapshot: ArcSwap<Snapshot>,
+    relay_rates: relay::RelayRates,
     /// Commits of this node follow each other; other nodes' are met by compare and set.
     committing: tokio::sync::Mutex<()>,
     recorder: recorder::Recorder,
@@ -99,6 +101,7 @@ impl Service {
             .map_err(|error| AppError::Internal(error.to_string()))?;
         Ok(Arc::new(Self {
             outbound,
+            relay_rates: relay::RelayRates::default(),
             store,
             keys,
             clock,
@@ -151,6 +154,11 @@ impl Service {
     /// Verdicts on their way to the store.
     pub fn recorder(&self) -> &recorder::Recorder {
         &self.recorder
+    }
+
+    /// How often devices use the relay.
+    pub fn relay_rates(&self) -> &relay::RelayRates {
+        &self.relay_rates
     }
 
     /// Whether the store answers.

@@ -48,7 +48,7 @@ pub(super) async fn all(
     let instance = Instance {
         account: asking.account,
         device: &asking.device,
-        enrolled: enrolled_key(asking)?,
+        enrolled: asking.ticket.point()?,
         app: &app,
         challenge: asking.payload.challenge.as_slice(),
         now: asking.now,
@@ -60,14 +60,6 @@ pub(super) async fn all(
         secrets,
         client_authentications,
     })
-}
-
-fn enrolled_key<'a>(asking: &'a Asking<'_>) -> Result<&'a [u8], AppError> {
-    asking
-        .ticket
-        .facts
-        .public_key()
-        .map_err(|_| AppError::TicketInvalid)
 }
 
 fn token(

@@ -77,6 +77,11 @@ pub async fn once(service: &Service) -> Result<(), AppError> {
     first_failure
 }
 
+/// Ends what revoked devices have elsewhere: their own clients at authorization servers.
+pub async fn end_revoked(service: &Service) -> Result<(), AppError> {
+    super::relay::end_revoked(service).await
+}
+
 /// Forgets what has expired.
 pub async fn prune(service: &Service) -> Result<(), AppError> {
     let now = service.now();

@@ -16,11 +16,11 @@ use core::pin::Pin;
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, Role, VerdictView,
 };
-use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SupportId};
+use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SupportId, UpstreamName};
 
 use serde::Serialize;
 
-use crate::config::Configuration;
+use crate::config::{Configuration, SealedBytes};
 
 /// A verb's result to come.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -317,6 +317,53 @@ pub enum Enrolled {
     ChallengeUsed,
 }
 
+/// A relay request about to be forwarded.
+#[derive(Debug, Clone)]
+pub struct NewRelay {
+    /// The tenant.
+    pub account: AccountId,
+    /// The challenge to be spent (its random part).
+    pub challenge: Vec<u8>,
+    /// SHA-256 of the signed payload: the same request is known again by it.
+    pub request_sha256: [u8; 32],
+    /// When all of it may be forgotten, seconds since 1970.
+    pub expires_at: i64,
+    /// The audit row.
+    pub audit: AuditEntry,
+}
+
+/// Whose turn a relay request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayTurn {
+    /// Its own: forward it.
+    First,
+    /// The same request was forwarded before and has no answer yet.
+    UnderWay,
+    /// The same request was answered before; these are the bytes that were kept.
+    Done(Vec<u8>),
+    /// Another request spent the challenge.
+    ChallengeUsed,
+}
+
+/// A client that was registered at an upstream for one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceClient {
+    /// The tenant.
+    pub account: AccountId,
+    /// Where.
+    pub upstream: UpstreamName,
+    /// Whose.
+    pub device: DeviceId,
+    /// Its client id there.
+    pub client_id: String,
+    /// RFC 7638 thumbprint of the key it authenticates with.
+    pub key_thumbprint: String,
+    /// What deletes it again, sealed; absent where the server gave nothing.
+    pub management: Option<SealedBytes>,
+    /// Seconds since 1970.
+    pub created_at: i64,
+}
+
 /// Whether a token was consumed by this call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consumption {
@@ -399,6 +446,36 @@ pub trait Store: Send + Sync + core::fmt::Debug {
         jti: &str,
         expires_at: i64,
     ) -> StoreFuture<'_, Consumption>;
+    /// Spends a relay request's challenge and writes its audit row; the same request again is told apart.
+    fn begin_relay(&self, relay: NewRelay) -> StoreFuture<'_, RelayTurn>;
+    /// Keeps what became of a relay request, for the same request sent again.
+    fn finish_relay(
+        &self,
+        account: &AccountId,
+        challenge: Vec<u8>,
+        answer: Vec<u8>,
+        audit: AuditEntry,
+    ) -> StoreFuture<'_, ()>;
+    /// The client of one instance at one upstream.
+    fn instance_client(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+    ) -> StoreFuture<'_, Option<InstanceClient>>;
+    /// Writes such a client down, replacing the one before.
+    fn put_instance_client(&self, client: InstanceClient, audit: AuditEntry)
+    -> StoreFuture<'_, ()>;
+    /// Forgets one.
+    fn remove_instance_client(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+        audit: AuditEntry,
+    ) -> StoreFuture<'_, ()>;
+    /// At most so many clients of devices that are revoked.
+    fn instance_clients_of_revoked(&self, most: u32) -> StoreFuture<'_, Vec<InstanceClient>>;
     /// Appends to the audit log (secret releases).
     fn append_audit(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()>;
     /// Records verdicts.

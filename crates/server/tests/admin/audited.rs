@@ -42,6 +42,16 @@ async fn change_what_apps_get(admin: &Client<'_>) {
     )
     .await;
     put(admin, "secrets/client_secret", json!({ "value": "canary" })).await;
+    let mut upstream = json!({
+        "issuer": "https://as.example", "client_id": "books", "rungs": ["relay", "attested-client"],
+        "authentication": { "method": "client_secret_basic", "secret": "client_secret" },
+        "redirect_uris": ["https://app.example.com/cb"],
+        "endpoints": { "token": "https://as.example/token", "revocation": null, "registration": null },
+    });
+    put(admin, "upstreams/google", upstream.clone()).await;
+    upstream["keep_refresh_tokens"] = json!(true);
+    put(admin, "upstreams/google", upstream).await;
+    gone(admin, "upstreams/google").await;
     gone(admin, "secrets/client_secret").await;
     let policy = (Method::PUT, "/accounts/acme/policy");
     let changed = json!({ "rejection_reasons": "on" });

@@ -31,6 +31,14 @@ async fn furnish(admin: &Client<'_>, account: &str) -> Vec<(&'static str, String
         .put(&format!("{base}/secrets/secret-{account}"), secret)
         .await
         .ok(200);
+    let upstream = json!({
+        "issuer": "https://as.example", "client_id": "books", "rungs": ["attested-client"],
+        "endpoints": { "token": "https://as.example/token", "revocation": null, "registration": null },
+    });
+    admin
+        .put(&format!("{base}/upstreams/up-{account}"), upstream)
+        .await
+        .ok(200);
     let device = bonafide_wire::ids::DeviceId::from_bytes([7; 16]).to_string();
     let set = json!({ "kind": "always-pass", "reason": "test", "for_seconds": 600 });
     admin
@@ -51,6 +59,7 @@ async fn furnish(admin: &Client<'_>, account: &str) -> Vec<(&'static str, String
         ),
         ("host", format!("api.{account}.com")),
         ("name", format!("secret-{account}")),
+        ("name", format!("up-{account}")),
         ("device", device),
     ]
 }

@@ -16,3 +16,4 @@ mod nouns;
 mod openapi;
 mod sessions;
 mod trust;
+mod upstreams;

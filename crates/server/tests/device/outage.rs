@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bonafide_server::app::store_health::GRACE_SECONDS;
-use bonafide_server::config::Configuration;
+use bonafide_server::config::{ClientAuthentication, Configuration};
 use bonafide_server::store::sqlite::SqliteStore;
 use bonafide_server::store::{
-    AuditEntry, Change, Consumption, Enrolled, NewDevice, RecordedReply, ReplyKey, Rows, Session,
-    Store, StoreError, StoreFuture, VerdictRecord, Window,
+    AuditEntry, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply,
+    RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
 };
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
 };
 use bonafide_wire::device::{ChallengePurpose, SecretOutcome, TokenOutcome, Withheld};
-use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
+use bonafide_wire::ids::{AccountId, DeviceId, SupportId, UpstreamName};
 use bonafide_wire::problem::ProblemCode;
 use bonafide_wire::token::UnverifiedToken;
+use bonafide_wire::upstream::{ClientAuthenticationOutcome, ClientAuthenticationWish, Rung};
 
+use crate::upstream::{FakeUpstream, upstream_name};
 use crate::world::{NOW, TOKEN_API, World, problem};
 
 #[derive(Debug)]
@@ -50,6 +52,12 @@ impl Store for Switched {
         fn enrol(&self, device: NewDevice) -> Enrolled;
         fn spend_challenge(&self, account: &AccountId, challenge: Vec<u8>, expires_at: i64) -> Enrolled;
         fn consume_token(&self, account: &AccountId, jti: &str, expires_at: i64) -> Consumption;
+        fn begin_relay(&self, relay: NewRelay) -> RelayTurn;
+        fn finish_relay(&self, account: &AccountId, challenge: Vec<u8>, answer: Vec<u8>, audit: AuditEntry) -> ();
+        fn instance_client(&self, account: &AccountId, upstream: &UpstreamName, device: &DeviceId) -> Option<InstanceClient>;
+        fn put_instance_client(&self, client: InstanceClient, audit: AuditEntry) -> ();
+        fn remove_instance_client(&self, account: &AccountId, upstream: &UpstreamName, device: &DeviceId, audit: AuditEntry) -> ();
+        fn instance_clients_of_revoked(&self, most: u32) -> Vec<InstanceClient>;
         fn append_audit(&self, entries: Vec<AuditEntry>) -> ();
         fn record_verdicts(&self, records: Vec<VerdictRecord>) -> ();
         fn verdict(&self, account: &AccountId, support_id: &SupportId) -> Option<VerdictView>;
@@ -164,4 +172,49 @@ async fn a_device_allowed_during_an_outage_gets_its_row_afterwards() {
     assert!(row().await.unwrap().is_none());
     world.attest(&mut phone).await;
     assert!(row().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn while_the_store_is_down_nothing_is_relayed_minted_or_attested() {
+    let (world, down) = world().await;
+    let fake = FakeUpstream::start().await;
+    let mut object = fake.object();
+    let key = world
+        .service
+        .keys()
+        .client_key(&world.account, &upstream_name(), None)
+        .unwrap()
+        .unwrap();
+    object.rungs = vec![Rung::Relay, Rung::MintedAssertion];
+    object.authentication = Some(ClientAuthentication::PrivateKeyJwt { key });
+    world.set_upstream(&object).await;
+    let mut phone = world.genuine();
+    world.enrol(&mut phone).await;
+    down.store(true, Ordering::SeqCst);
+    let told = world.not_relayed(&phone, crate::relay::code()).await;
+    assert_eq!(told.code, ProblemCode::StoreUnavailable);
+    assert_eq!(fake.heard().len(), 0);
+    let (mut payload, opening) = world.asking(&phone).await;
+    payload.client_authentications = vec![ClientAuthenticationWish::ClientAssertion {
+        upstream: upstream_name(),
+    }];
+    let reply = world.attest_with(&mut phone, &payload, &opening).await;
+    assert!(matches!(
+        reply.client_authentications.as_slice(),
+        [ClientAuthenticationOutcome::Withheld {
+            reason: Withheld::StoreUnavailable,
+            ..
+        }]
+    ));
+    // Nothing was spent: afterwards both work.
+    down.store(false, Ordering::SeqCst);
+    world.relayed(&mut phone, crate::relay::code()).await;
+    let [heard] = fake.heard().try_into().unwrap();
+    let form = heard.form();
+    assert_eq!(form["client_id"], "books client");
+    assert_eq!(
+        form["client_assertion_type"],
+        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    );
+    assert_eq!(form["client_assertion"].split('.').count(), 3);
 }

@@ -5,13 +5,13 @@ use std::sync::Mutex;
 use bonafide_server::config::Configuration;
 use bonafide_server::store::sqlite::SqliteStore;
 use bonafide_server::store::{
-    AuditEntry, Change, Consumption, Enrolled, NewDevice, RecordedReply, ReplyKey, Rows, Session,
-    Store, StoreFuture, VerdictRecord, Window,
+    AuditEntry, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply,
+    RelayTurn, ReplyKey, Rows, Session, Store, StoreFuture, VerdictRecord, Window,
 };
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
 };
-use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
+use bonafide_wire::ids::{AccountId, DeviceId, SupportId, UpstreamName};
 
 /// A real store under observation.
 #[derive(Debug)]
@@ -57,6 +57,12 @@ watched! {
     enrol(device: NewDevice) -> Enrolled;
     spend_challenge(account: &AccountId, challenge: Vec<u8>, expires_at: i64) -> Enrolled;
     consume_token(account: &AccountId, jti: &str, expires_at: i64) -> Consumption;
+    begin_relay(relay: NewRelay) -> RelayTurn;
+    finish_relay(account: &AccountId, challenge: Vec<u8>, answer: Vec<u8>, audit: AuditEntry) -> ();
+    instance_client(account: &AccountId, upstream: &UpstreamName, device: &DeviceId) -> Option<InstanceClient>;
+    put_instance_client(client: InstanceClient, audit: AuditEntry) -> ();
+    remove_instance_client(account: &AccountId, upstream: &UpstreamName, device: &DeviceId, audit: AuditEntry) -> ();
+    instance_clients_of_revoked(most: u32) -> Vec<InstanceClient>;
     append_audit(entries: Vec<AuditEntry>) -> ();
     record_verdicts(records: Vec<VerdictRecord>) -> ();
     verdict(account: &AccountId, support_id: &SupportId) -> Option<VerdictView>;

@@ -4,6 +4,7 @@ mod attest;
 mod challenge;
 mod enrol;
 mod published;
+mod relay;
 mod tokens;
 
 use axum::response::{IntoResponse, Response};
@@ -22,6 +23,9 @@ pub fn routes() -> OpenApiRouter<State> {
         .routes(routes!(challenge::make_challenge))
         .routes(routes!(enrol::enrol_device))
         .routes(routes!(attest::attest_instance))
+        .routes(routes!(relay::token))
+        .routes(routes!(relay::revoke))
+        .routes(routes!(relay::register))
         .routes(routes!(tokens::verify_token))
         .routes(routes!(tokens::consume_token))
         .routes(routes!(published::trust_bundle))

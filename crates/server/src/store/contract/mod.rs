@@ -11,11 +11,12 @@ use std::sync::Arc;
 use bonafide_evidence::Policy;
 use bonafide_wire::admin::{DeviceView, FindingView, Role, VerdictView};
 use bonafide_wire::bytes::Base64Url;
-use bonafide_wire::ids::{AccountId, AppId, CredentialId, DeviceId, SupportId};
+use bonafide_wire::ids::{AccountId, AppId, CredentialId, DeviceId, SupportId, UpstreamName};
 
 use super::{
-    Actor, AuditEntry, Change, Consumption, Enrolled, Expectation, NewDevice, ObjectKey,
-    ObjectKind, RecordedReply, ReplyKey, Session, Store, StoreError, VerdictRecord, Window, Write,
+    Actor, AuditEntry, Change, Consumption, Enrolled, Expectation, InstanceClient, NewDevice,
+    NewRelay, ObjectKey, ObjectKind, RecordedReply, RelayTurn, ReplyKey, Session, Store,
+    StoreError, VerdictRecord, Window, Write,
 };
 use crate::config::{
     AccountProfile, App, ManagedRoots, PublishedTrust, Revocation, SealedBytes, TrustKey,
@@ -41,6 +42,8 @@ macro_rules! store_contract {
             a_challenge_spent_by_a_refusal_enrols_nothing,
             challenges_of_two_accounts_do_not_meet,
             a_token_is_consumed_once_under_a_race,
+            one_relay_request_has_its_turn_once_under_a_race,
+            the_same_relay_request_hears_what_became_of_it,
             the_same_key_enrolled_again_is_one_device,
             concurrent_writers_leave_a_log_without_gaps,
         );
@@ -49,6 +52,8 @@ macro_rules! store_contract {
             verdicts_page_and_are_found_by_support_id,
             refused_devices_are_told_once_each_with_their_newest_verdict,
             sessions_open_and_close_with_an_audit_row_each,
+            a_registered_client_is_found_and_replaced,
+            clients_of_revoked_devices_are_found_and_forgotten,
             the_audit_log_pages_by_account_and_whole,
             prune_forgets_what_expired_and_nothing_else,
         );

@@ -141,3 +141,45 @@ pub(crate) async fn concurrent_writers_leave_a_log_without_gaps(store: Opened) {
     );
     assert_eq!(events(&store).await, 129);
 }
+
+fn relay(account: &AccountId, request: u8) -> NewRelay {
+    NewRelay {
+        account: account.clone(),
+        challenge: vec![7; 16],
+        request_sha256: [request; 32],
+        expires_at: 100,
+        audit: entry(Some(account), "relay"),
+    }
+}
+
+pub(crate) async fn one_relay_request_has_its_turn_once_under_a_race(store: Opened) {
+    let acme = with_account(&store, "acme").await;
+    let before = events(&store).await;
+    let tries = (0..64).map(|_| {
+        let (store, relay) = (Arc::clone(&store), relay(&acme, 1));
+        tokio::spawn(async move { store.begin_relay(relay).await.unwrap() })
+    });
+    let turns = join(tries).await;
+    let first = turns.iter().filter(|turn| **turn == RelayTurn::First);
+    assert_eq!(first.count(), 1);
+    let waiting = turns.iter().filter(|turn| **turn == RelayTurn::UnderWay);
+    assert_eq!(waiting.count(), 63);
+    assert_eq!(events(&store).await, before + 1, "one audit row");
+}
+
+pub(crate) async fn the_same_relay_request_hears_what_became_of_it(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    let begin = |account: &AccountId, request| store.begin_relay(relay(account, request));
+    assert_eq!(begin(&acme, 1).await, Ok(RelayTurn::First));
+    assert_eq!(begin(&acme, 2).await, Ok(RelayTurn::ChallengeUsed));
+    let done = entry(Some(&acme), "relay");
+    store
+        .finish_relay(&acme, vec![7; 16], b"sealed".to_vec(), done)
+        .await
+        .unwrap();
+    let kept = RelayTurn::Done(b"sealed".to_vec());
+    assert_eq!(begin(&acme, 1).await, Ok(kept));
+    assert_eq!(begin(&other, 1).await, Ok(RelayTurn::First));
+    let enrolment = store.spend_challenge(&acme, vec![7; 16], 100).await;
+    assert_eq!(enrolment, Ok(Enrolled::ChallengeUsed));
+}

@@ -225,3 +225,56 @@ async fn use_once(store: &Opened, account: &AccountId) -> [(Enrolled, Consumptio
     }
     outcomes
 }
+
+fn client(account: &AccountId, device: u8, client_id: &str) -> InstanceClient {
+    InstanceClient {
+        account: account.clone(),
+        upstream: UpstreamName::parse("google").unwrap(),
+        device: DeviceId::from_bytes([device; 16]),
+        client_id: client_id.to_owned(),
+        key_thumbprint: format!("thumbprint of {client_id}"),
+        management: Some(SealedBytes(Base64Url(vec![1, 2, 3]))),
+        created_at: 5,
+    }
+}
+
+async fn put_clients(store: &Opened, clients: Vec<InstanceClient>) {
+    for client in clients {
+        let audit = entry(Some(&client.account), "client");
+        store.put_instance_client(client, audit).await.unwrap();
+    }
+}
+
+pub(crate) async fn a_registered_client_is_found_and_replaced(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    let before = events(&store).await;
+    let held = client(&acme, 1, "second");
+    let clients = vec![
+        client(&acme, 1, "first"),
+        held.clone(),
+        client(&acme, 2, "third"),
+        client(&other, 1, "fourth"),
+    ];
+    put_clients(&store, clients).await;
+    assert_eq!(events(&store).await, before + 4);
+    let found = store.instance_client(&acme, &held.upstream, &held.device);
+    assert_eq!(found.await, Ok(Some(held)));
+}
+
+pub(crate) async fn clients_of_revoked_devices_are_found_and_forgotten(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    let held = client(&acme, 1, "ours");
+    put_clients(&store, vec![held.clone(), client(&other, 1, "theirs")]).await;
+    assert_eq!(store.instance_clients_of_revoked(10).await, Ok(vec![]));
+    let key = ObjectKey::of(&acme, ObjectKind::Revocation, held.device.as_str());
+    let revoke = Write::put(key, Expectation::Any, &Revocation { at: 9 }).unwrap();
+    let audit = entry(Some(&acme), "device");
+    let change = Change::new(vec![revoke], audit);
+    store.commit(change).await.unwrap();
+    let revoked = store.instance_clients_of_revoked(10).await;
+    assert_eq!(revoked, Ok(vec![held.clone()]));
+    let audit = entry(Some(&acme), "client");
+    let gone = store.remove_instance_client(&acme, &held.upstream, &held.device, audit);
+    gone.await.unwrap();
+    assert_eq!(store.instance_clients_of_revoked(10).await, Ok(vec![]));
+}

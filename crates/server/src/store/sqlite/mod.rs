@@ -8,6 +8,7 @@ mod devices;
 mod group;
 mod objects;
 mod reader;
+mod relays;
 mod schema;
 mod sessions;
 mod verdicts;
@@ -19,12 +20,12 @@ use std::path::Path;
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
 };
-use bonafide_wire::ids::{AccountId, DeviceId, SupportId};
+use bonafide_wire::ids::{AccountId, DeviceId, SupportId, UpstreamName};
 use rusqlite::ErrorCode;
 
 use super::{
-    AuditEntry, Change, Consumption, Enrolled, NewDevice, RecordedReply, ReplyKey, Rows, Session,
-    Store, StoreError, StoreFuture, VerdictRecord, Window,
+    AuditEntry, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply,
+    RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
 };
 use crate::config::Configuration;
 
@@ -104,6 +105,59 @@ impl Store for SqliteStore {
         let (account, jti) = (account.clone(), jti.to_owned());
         self.writer
             .write(move |tx| devices::consume_token(tx, &account, &jti, expires_at))
+    }
+
+    fn begin_relay(&self, relay: NewRelay) -> StoreFuture<'_, RelayTurn> {
+        self.writer.write(move |tx| relays::begin(tx, &relay))
+    }
+
+    fn finish_relay(
+        &self,
+        account: &AccountId,
+        challenge: Vec<u8>,
+        answer: Vec<u8>,
+        audit: AuditEntry,
+    ) -> StoreFuture<'_, ()> {
+        let account = account.clone();
+        self.writer
+            .write(move |tx| relays::finish(tx, &account, (&challenge, &answer), &audit))
+    }
+
+    fn instance_client(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+    ) -> StoreFuture<'_, Option<InstanceClient>> {
+        let (account, upstream, device) = (account.clone(), upstream.clone(), device.clone());
+        self.readers
+            .read(move |db| relays::client(db, &account, &upstream, &device))
+    }
+
+    fn put_instance_client(
+        &self,
+        client: InstanceClient,
+        audit: AuditEntry,
+    ) -> StoreFuture<'_, ()> {
+        self.writer
+            .write(move |tx| relays::put_client(tx, &client, &audit))
+    }
+
+    fn remove_instance_client(
+        &self,
+        account: &AccountId,
+        upstream: &UpstreamName,
+        device: &DeviceId,
+        audit: AuditEntry,
+    ) -> StoreFuture<'_, ()> {
+        let (account, upstream, device) = (account.clone(), upstream.clone(), device.clone());
+        self.writer
+            .write(move |tx| relays::remove_client(tx, &account, (&upstream, &device), &audit))
+    }
+
+    fn instance_clients_of_revoked(&self, most: u32) -> StoreFuture<'_, Vec<InstanceClient>> {
+        self.readers
+            .read(move |db| relays::clients_of_revoked(db, most))
     }
 
     fn append_audit(&self, entries: Vec<AuditEntry>) -> StoreFuture<'_, ()> {

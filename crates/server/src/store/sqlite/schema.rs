@@ -14,7 +14,10 @@ use crate::store::StoreError;
 const APPLICATION_ID: i32 = 0x426e_4664;
 
 /// One entry per schema version, from 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+];
 
 /// Makes the file readable by its owner only, before a byte of ours is in it. SQLite gives its companions
 /// (`-wal`, `-shm`) the mode of the file itself.

@@ -127,6 +127,7 @@ pub(super) fn prune(tx: &Connection, now: i64, verdicts_before: i64) -> Result<(
         "DELETE FROM consumed_tokens WHERE expires_at < ?1",
         "DELETE FROM sessions WHERE expires_at < ?1",
         "DELETE FROM replies WHERE expires_at < ?1",
+        "DELETE FROM relays WHERE expires_at < ?1",
     ] {
         tx.prepare_cached(expired)?.execute([now])?;
     }
