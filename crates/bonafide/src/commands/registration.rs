@@ -1,11 +1,19 @@
 //! `bonafide registration`: the builds and signing certificates that count as the app.
 
+mod claim;
+mod fingerprint;
+
 use std::path::{Path, PathBuf};
 
-use bonafide_artifact::{Identity, Inspection, Kind, Options, Severity, Sha256Digest};
-use bonafide_wire::admin::{NewRegistration, Reference, RegistrationView, Role};
-use bonafide_wire::ids::{AppId, PackageName, RegistrationId};
-use clap::Subcommand;
+use bonafide_artifact::{Code, Inspection, Kind, Options};
+use bonafide_wire::admin::{
+    AppAttestEnvironment, NewRegistration, Reference, RegistrationView, Role,
+};
+use bonafide_wire::ids::{AppId, AppleAppId, PackageName, RegistrationId};
+use clap::{Subcommand, ValueEnum};
+
+use self::claim::{Named, Refusal};
+use self::fingerprint::Fingerprint;
 
 use crate::ask::Consent;
 use crate::certificate::Certificate;
@@ -22,15 +30,23 @@ use crate::span::Span;
 #[derive(Debug, Subcommand)]
 #[command(arg_required_else_help = true)]
 pub(crate) enum Verb {
-    /// Register a build, or a signing certificate
+    /// Register a build, a signing certificate or an iOS app
     #[command(
-        long_about = "Registers what counts as the app. With FILE, the file is verified here and its identity (package, \
-            version code, signers, digest) is registered: this build and no other. With --certificate, every build of \
-            the package that the certificate signed counts: wider, and an explicit choice.\n\n\
+        long_about = "Registers what counts as the app. With FILE (an APK, a split set as .apks, .xapk or folder, or an \
+            IPA), the file is verified here and its identity is registered: this build and no other. On Android that \
+            is package, version code, signers and the digest of the installed APK, on iOS the app id, the build and \
+            where Apple attests its keys. With --certificate or --signer, every build of the package that the \
+            certificate signed counts, with --app-id every build of the iOS app that Apple vouches for: wider, and \
+            an explicit choice.\n\n\
+            An AAB is refused: it is signed with the upload key, which no phone ever reports. Register the app \
+            signing key of the Play Console with --signer, or the APKs that Play made.\n\n\
             Returns when the registration is in force.",
         after_long_help = "Examples:\n  bonafide registration add app-release.apk\n  \
             bonafide registration add app-debug.apk --expire-after 1d --label \"alice's build\"\n  \
-            bonafide registration add --certificate release.pem --package com.example.books"
+            bonafide registration add Books.ipa --app books\n  \
+            bonafide registration add --certificate release.pem --package com.example.books\n  \
+            bonafide registration add --signer AA:BB:… --package com.example.books\n  \
+            bonafide registration add --app-id A1B2C3D4E5.com.example.books"
     )]
     Add(AddArgs),
     /// List the registrations
@@ -49,16 +65,26 @@ pub(crate) enum Verb {
 
 /// `bonafide registration add`
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["file", "certificate"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["file", "certificate", "signer", "app_id"])))]
+#[command(group(clap::ArgGroup::new("key").args(["certificate", "signer"])))]
 pub(crate) struct AddArgs {
-    /// An APK
+    /// An APK, a split set (.apks, .xapk or a folder) or an IPA
     file: Option<PathBuf>,
     /// A signing certificate, PEM or DER, instead of a build
     #[arg(long, value_name = "FILE", requires = "package")]
     certificate: Option<PathBuf>,
+    /// The same by its SHA-256, as the Play Console shows it
+    #[arg(long, value_name = "SHA256", requires = "package")]
+    signer: Option<Fingerprint>,
     /// The Android package that the certificate signs
-    #[arg(long, value_name = "NAME", requires = "certificate")]
+    #[arg(long, value_name = "NAME", requires = "key")]
     package: Option<PackageName>,
+    /// An iOS app, TEAMID.bundle.id, instead of a build
+    #[arg(long, value_name = "ID")]
+    app_id: Option<AppleAppId>,
+    /// Where Apple attests the keys of an IPA [default: what the IPA says]
+    #[arg(long, value_name = "WHERE", requires = "file")]
+    environment: Option<World>,
     #[command(flatten)]
     details: Details,
 }
@@ -75,6 +101,15 @@ struct Details {
     /// It counts no longer after this, for development builds
     #[arg(long, value_name = "SPAN")]
     expire_after: Option<Span>,
+}
+
+/// Apple's two worlds.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum World {
+    /// App Store, TestFlight, enterprise
+    Production,
+    /// The sandbox of development builds
+    Development,
 }
 
 /// Does it.
@@ -102,19 +137,12 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> 
 }
 
 async fn add(args: AddArgs, context: &Context) -> Result<(), Failure> {
-    let references = match (args.file, args.certificate, args.package) {
-        (Some(file), ..) => builds(&file)?,
-        (None, Some(certificate), Some(package)) => vec![signed_by(&certificate, package)?],
-        _ => {
-            return Err(Failure::usage(
-                "name a FILE, or --certificate and --package",
-            ));
-        }
-    };
+    let details = &args.details;
+    let references = named(&args)?;
     let client = context.client(Role::Developer).await?;
     let mut made: Vec<RegistrationView> = Vec::new();
+    let mut known = None;
     for named in references {
-        let details = &args.details;
         let new = NewRegistration {
             app: details.app.clone(),
             reference: named.reference,
@@ -123,110 +151,118 @@ async fn add(args: AddArgs, context: &Context) -> Result<(), Failure> {
                 .expire_after
                 .map(|span| environment::now() + i64::from(span.0)),
         };
-        made.push(
-            client
-                .post(&Route::account(["registrations"]), &new)
-                .await?,
-        );
+        let route = Route::account(["registrations"]);
+        match client.post(&route, &new).await {
+            Ok(registration) => made.push(registration),
+            // A file with several signers may be registered in part, by a run that was cut off.
+            Err(failure) if failure.exit == Exit::Conflict => known = Some(failure),
+            Err(failure) => return Err(failure),
+        }
     }
-    render::say("in force");
+    match known {
+        Some(failure) if made.is_empty() => return Err(failure),
+        _ => render::say("in force"),
+    }
     context.console.data(&made, |made| table(made))
 }
 
-/// What is to count, and what people call it.
-struct Named {
-    reference: Reference,
-    label: String,
-}
-
-/// The identity that a file proves; one reference for each set of signers that phones can report.
-fn builds(file: &Path) -> Result<Vec<Named>, Failure> {
-    let inspection = artifact::inspect(file, &Options::default())?;
-    let Some(identity) = inspection.identity() else {
-        return Err(refusal(file, &inspection));
+fn named(args: &AddArgs) -> Result<Vec<Named>, Failure> {
+    let wide = |what: &str| {
+        render::warn(&format!(
+            "every build of {what} will count; register builds one by one where you can"
+        ));
     };
-    if identity.kind() != Kind::Apk {
-        return Err(Failure::usage(format!(
-            "{} is not what a phone installs; register the APK made from it",
-            file.display()
-        )));
+    let signed_by = |package: &PackageName, subject: String, signer: String| {
+        wide(&format!("{package} signed by {subject}"));
+        vec![Named {
+            label: subject,
+            reference: Reference::Certificate {
+                package: package.clone(),
+                signer,
+            },
+        }]
+    };
+    let key = (&args.certificate, &args.signer, &args.package);
+    match (&args.file, key, &args.app_id) {
+        (Some(file), ..) => builds(file, args.environment.map(World::wire)),
+        (None, (Some(certificate), _, Some(package)), _) => {
+            let certificate = Certificate::read(certificate)?;
+            Ok(signed_by(package, certificate.subject, certificate.sha256))
+        }
+        (None, (None, Some(Fingerprint(signer)), Some(package)), _) => {
+            let subject = format!("{}…", start(signer));
+            Ok(signed_by(package, subject, signer.clone()))
+        }
+        (None, _, Some(app_id)) => {
+            wide(&format!("{app_id} that Apple vouches for"));
+            Ok(vec![Named {
+                label: String::new(),
+                reference: Reference::AppleApp {
+                    app_id: app_id.clone(),
+                },
+            }])
+        }
+        _ => Err(Failure::usage(
+            "name a FILE, --certificate or --signer with --package, or --app-id",
+        )),
     }
-    let package = PackageName::parse(identity.package())
-        .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-    warn_of(&inspection, &identity);
-    let version = identity.app().version_name.clone().unwrap_or_default();
-    let reference = |signers: Vec<Sha256Digest>| Named {
-        reference: Reference::Build {
-            package: package.clone(),
-            version_code: identity.version_code(),
-            signers: signers.iter().map(ToString::to_string).collect(),
-            artifact_sha256: identity.artifact_sha256().to_string(),
-        },
-        label: version.clone(),
+}
+
+impl World {
+    fn wire(self) -> AppAttestEnvironment {
+        match self {
+            Self::Production => AppAttestEnvironment::Production,
+            Self::Development => AppAttestEnvironment::Development,
+        }
+    }
+}
+
+/// What a file proves.
+fn builds(file: &Path, said: Option<AppAttestEnvironment>) -> Result<Vec<Named>, Failure> {
+    let inspection = artifact::inspect(file, &Options::default())?;
+    let named = claim::of(&inspection, said).map_err(|refusal| refused(file, refusal))?;
+    warn_of(&inspection);
+    Ok(named)
+}
+
+fn refused(file: &Path, refusal: Refusal) -> Failure {
+    let Refusal { code, why, instead } = refusal;
+    let file = file.display();
+    let message = format!("{file} registers nothing: {why} ({code})");
+    Failure::new(Exit::Refused, message)
+        .hint(instead.unwrap_or_else(|| format!("bonafide artifact inspect {file}")))
+}
+
+fn warn_of(inspection: &Inspection) {
+    let found = |code: Code| {
+        inspection
+            .findings()
+            .iter()
+            .any(|finding| finding.code() == code)
     };
-    Ok(identity
-        .attested_signers()
-        .into_iter()
-        .map(reference)
-        .collect())
-}
-
-fn refusal(file: &Path, inspection: &Inspection) -> Failure {
-    let reasons: Vec<String> = inspection
-        .findings()
-        .iter()
-        .filter(|finding| finding.severity() >= Severity::NotChecked)
-        .map(|finding| format!("\n  {}: {}", finding.code(), finding.detail()))
-        .collect();
-    Failure::new(
-        Exit::Refused,
-        format!(
-            "{} is not verified, so nothing was registered{}",
-            file.display(),
-            reasons.concat()
-        ),
-    )
-    .hint(format!("bonafide artifact inspect {}", file.display()))
-}
-
-fn warn_of(inspection: &Inspection, identity: &Identity) {
-    if identity.app().debuggable {
+    if found(Code::Debuggable) {
         render::warn("this build lets a debugger in; policy still refuses an attached one");
     }
-    let debug = inspection
-        .certificates()
-        .iter()
-        .any(|certificate| certificate.subject.contains("Android Debug"));
-    if debug {
+    if inspection.kind() == Kind::Ipa {
+        return;
+    }
+    if found(Code::DebugCertificate) {
         render::warn(
             "signed with a debug key, which every development machine makes for itself; --expire-after ends it by itself",
         );
     } else {
-        render::say(
-            "if Google Play signs this app (Play App Signing), phones report Play's certificate: take it from the \
-             Play Console and register it with --certificate",
-        );
+        let signers = inspection.signers().iter().map(ToString::to_string);
+        render::say(&format!(
+            "registered is the key that signed this file, {}. If Google Play signs this app (Play App Signing), this \
+             is only the upload key, and phones report Play's: register that one with --signer",
+            signers.collect::<Vec<_>>().join(", ")
+        ));
     }
-}
-
-fn signed_by(certificate: &Path, package: PackageName) -> Result<Named, Failure> {
-    let certificate = Certificate::read(certificate)?;
-    render::warn(&format!(
-        "every build of {package} signed by {} will count; register builds one by one where you can",
-        certificate.subject
-    ));
-    Ok(Named {
-        label: certificate.subject,
-        reference: Reference::Certificate {
-            package,
-            signer: certificate.sha256,
-        },
-    })
 }
 
 fn table(registrations: &[RegistrationView]) -> Table {
     Table::list(
-        "nothing is registered yet; `bonafide registration add FILE.apk` registers a build",
+        "nothing is registered yet; `bonafide registration add FILE` registers a build",
         &[
             "registration",
             "app",
