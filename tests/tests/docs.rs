@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bonafide_evidence::{Check, Policy, Preset};
+use bonafide_sdk::adaptor::{LoginFault, Unfit};
 use bonafide_sdk::{Fault, SdkError};
 use bonafide_tests::workspace_root;
 use bonafide_trust::{TrustReject, decide::ConnectionReject};
@@ -209,6 +210,7 @@ fn codes_page() -> String {
         );
     }
     push_codes_of_the_sdk(&mut page);
+    push_codes_of_logins(&mut page);
     page
 }
 
@@ -227,6 +229,20 @@ fn push_codes_of_the_sdk(page: &mut String) {
             page,
             &[&format!("`{}`", fault.code()), retryable, fault.message()],
         );
+    }
+}
+
+fn push_codes_of_logins(page: &mut String) {
+    page.push_str(
+        "\n## Codes of logins\n\n`code()` of a `LoginError` where neither the SDK nor the OAuth engine \
+         ([their codes](oauth-codes.md)) spoke. A rung that an app insisted on says why it does not do; where none does, \
+         the code is `no-rung`.\n\n| code | meaning |\n|---|---|\n",
+    );
+    for fault in LoginFault::ALL {
+        row(page, &[&format!("`{}`", fault.code()), fault.message()]);
+    }
+    for why in Unfit::ALL {
+        row(page, &[&format!("`{}`", why.code()), why.message()]);
     }
 }
 

@@ -31,9 +31,13 @@ const STORY: &[(&str, Option<&str>)] = &[
     ("managed-roots-matter", None),
     ("stolen-code-refused", Some("invalid_request")),
     ("other-host-refused", Some("host-not-allowed")),
-    ("secret-rotated", Some("server-invalid-client")),
     ("root-withdrawn", Some("root-not-managed")),
+    ("secret-rotated", Some("server-invalid-client")),
     ("developer-let-through", Some("app-not-registered")),
+    ("upstreams-added", None),
+    ("rung-5-leaks-the-secret", None),
+    ("rung-4-leaks-one-use", Some("invalid_client")),
+    ("rung-1-leaks-nothing", Some("token-bound")),
     ("audit-holds", None),
 ];
 

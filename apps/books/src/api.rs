@@ -1,7 +1,8 @@
 //! The Books API: volumes as it describes them, books as a reader sees them. Every field may be missing.
 
-use bonafide_oauth::SecretText;
-use bonafide_sdk::adaptor::{ProtectedClient, ProtectedRequest, ProtectedResponse, Url};
+use bonafide_sdk::adaptor::{
+    OAuthSession, ProtectedClient, ProtectedRequest, ProtectedResponse, Url,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Trouble;
@@ -92,18 +93,11 @@ pub(crate) async fn search(
     read(&client.send(request).await?)
 }
 
-/// The shelf of favourites.
-pub(crate) async fn favorites(
-    client: &ProtectedClient,
-    base: &str,
-    bearer: &SecretText,
-) -> Result<Vec<Book>, Trouble> {
+/// The shelf of favourites: with the access token, and with a proof where it obeys the instance's key.
+pub(crate) async fn favorites(session: &OAuthSession, base: &str) -> Result<Vec<Book>, Trouble> {
     let url = format!("{base}/mylibrary/bookshelves/0/volumes?maxResults=40");
-    let request = ProtectedRequest::get(&url)?
-        .header("accept", "application/json")?
-        .header("authorization", bearer.expose())?
-        .bind_token_to(bearer.expose().as_bytes());
-    read(&client.send(request).await?)
+    let request = ProtectedRequest::get(&url)?.header("accept", "application/json")?;
+    read(&session.send(request).await?)
 }
 
 fn read(response: &ProtectedResponse) -> Result<Vec<Book>, Trouble> {

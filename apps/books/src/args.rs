@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use bonafide_sdk::adaptor::Url;
+use bonafide_sdk::Rung;
+use bonafide_sdk::adaptor::{RungWish, Url};
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Books: search, log in, favourites. Runs on a virtual phone.
@@ -34,6 +35,12 @@ pub(crate) struct Arguments {
     /// Where the browser finds the stand-in's pages
     #[arg(long, global = true, env = "BOOKS_PAGES", value_name = "URL")]
     pub(crate) pages: Option<Url>,
+    /// Log in at this upstream of the account instead of Google (`bonafide upstream list`)
+    #[arg(long, global = true, env = "BOOKS_UPSTREAM", value_name = "NAME")]
+    pub(crate) upstream: Option<String>,
+    /// Where the Books API is; by default Google's, or with `--upstream` the Library's
+    #[arg(long, global = true, env = "BOOKS_API", value_name = "URL")]
+    pub(crate) api: Option<String>,
     /// How to print
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
@@ -49,7 +56,8 @@ const EXAMPLE: &str = "Example:
   books login          (refused: app-not-registered)
   bonafide registration add books.apk
   books login
-  books favorites --covers covers";
+  books favorites --covers covers
+  books login --rung relay   (the secret stays with the service)";
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,6 +66,37 @@ pub(crate) enum Output {
     Table,
     /// For programs.
     Json,
+}
+
+/// A rung of the ladder of client authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RungName {
+    /// The best that account, server and device allow.
+    Auto,
+    /// 1: an attestation and this phone's own key; there is no secret.
+    Attested,
+    /// 2: the service authenticates the app and forwards.
+    Relay,
+    /// 3: a client of this phone's own.
+    Registration,
+    /// 4: an assertion by the service, good once.
+    Assertion,
+    /// 5: the client secret, delivered at the moment of use.
+    Secret,
+}
+
+impl RungName {
+    /// What the SDK is told.
+    pub(crate) fn wish(self) -> RungWish {
+        match self {
+            Self::Auto => RungWish::Best,
+            Self::Attested => RungWish::Only(Rung::AttestedClient),
+            Self::Relay => RungWish::Only(Rung::Relay),
+            Self::Registration => RungWish::Only(Rung::OwnRegistration),
+            Self::Assertion => RungWish::Only(Rung::MintedAssertion),
+            Self::Secret => RungWish::Only(Rung::DeliveredSecret),
+        }
+    }
 }
 
 /// What to do.
@@ -86,6 +125,9 @@ pub(crate) enum Command {
         /// Print the address instead of opening the browser
         #[arg(long)]
         print_url: bool,
+        /// How to prove that this is Books
+        #[arg(long, value_enum, default_value_t = RungName::Auto)]
+        rung: RungName,
     },
     /// Show the favourites
     Favorites {

@@ -5,13 +5,8 @@
 use std::fmt;
 
 use bonafide_oauth::OAuthError;
-use bonafide_oauth::authentication::AuthenticationReject;
-use bonafide_oauth::authorize::AuthorizeReject;
-use bonafide_oauth::discovery::DiscoveryReject;
-use bonafide_oauth::exchange::TokenReject;
-use bonafide_oauth::id_token::IdTokenReject;
 use bonafide_oauth::redirect::RedirectReject;
-use bonafide_oauth::response::ResponseReject;
+use bonafide_sdk::adaptor::{LoginError, LoginFault};
 use bonafide_sdk::{Fault, SdkError};
 
 use crate::browser::BrowserError;
@@ -52,18 +47,12 @@ impl fmt::Display for Action {
 pub enum Trouble {
     /// The SDK did not protect, release or send.
     Sdk(SdkError),
-    /// An OAuth step was refused.
-    OAuth(OAuthError),
+    /// The login, or a request under it.
+    Login(LoginError),
     /// The browser could not be opened.
     Browser(BrowserError),
     /// Nobody came back from the browser in time.
     BrowserTimedOut,
-    /// The secret may not be used for OAuth.
-    SecretUseNotAllowed,
-    /// Favourites without login.
-    NotLoggedIn,
-    /// The server ended the session.
-    SessionEnded,
     /// The Books API answered with this status.
     Api(u16),
     /// The Books API's answer cannot be read.
@@ -95,12 +84,9 @@ impl Trouble {
     fn code(&self) -> &'static str {
         match self {
             Self::Sdk(error) => error.code(),
-            Self::OAuth(error) => error.code(),
+            Self::Login(error) => error.code(),
             Self::Browser(_) => "browser-failed",
             Self::BrowserTimedOut => "browser-timed-out",
-            Self::SecretUseNotAllowed => "secret-use-not-allowed",
-            Self::NotLoggedIn => "not-logged-in",
-            Self::SessionEnded => "session-ended",
             Self::Api(_) => "books-api-refused",
             Self::ApiMalformed => "books-api-malformed",
             Self::Storage(_) => "storage-failed",
@@ -129,7 +115,7 @@ impl BooksError {
     pub fn retryable(&self) -> bool {
         match &self.trouble {
             Trouble::Sdk(error) => error.retryable(),
-            Trouble::OAuth(error) => error.retryable(),
+            Trouble::Login(error) => error.retryable(),
             Trouble::BrowserTimedOut => true,
             Trouble::Api(status) => *status >= 500,
             _ => false,
@@ -139,6 +125,7 @@ impl BooksError {
     fn sdk(&self) -> Option<&SdkError> {
         match &self.trouble {
             Trouble::Sdk(error) => Some(error),
+            Trouble::Login(error) => error.sdk(),
             _ => None,
         }
     }
@@ -156,17 +143,10 @@ impl fmt::Display for Trouble {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sdk(error) => describe_sdk(error, formatter),
-            Self::OAuth(error) => describe_oauth(error, formatter),
+            Self::Login(error) => describe_login(error, formatter),
             Self::Browser(error) => write!(formatter, "{error}"),
             Self::BrowserTimedOut => {
                 formatter.write_str("nobody came back from the browser; log in again")
-            }
-            Self::SecretUseNotAllowed => formatter.write_str(
-                "the client secret is not released for OAuth; its uses must contain `oauth`",
-            ),
-            Self::NotLoggedIn => formatter.write_str("log in first (`books login`)"),
-            Self::SessionEnded => {
-                formatter.write_str("the provider ended the session; log in again (`books login`)")
             }
             Self::Api(status) => write!(formatter, "the Books API answered with status {status}"),
             Self::ApiMalformed => formatter.write_str("the Books API's answer cannot be read"),
@@ -205,14 +185,21 @@ fn describe_sdk(error: &SdkError, formatter: &mut fmt::Formatter<'_>) -> fmt::Re
     }
 }
 
-fn describe_oauth(error: &OAuthError, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn describe_login(error: &LoginError, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
-        OAuthError::Redirect(RedirectReject::Refused(refusal))
+        LoginError::Sdk(error) => describe_sdk(error, formatter),
+        LoginError::OAuth(OAuthError::Redirect(RedirectReject::Refused(refusal)))
             if refusal.error == "access_denied" =>
         {
             formatter.write_str("the authorization was cancelled")
         }
-        other => write!(formatter, "{other} ({})", other.code()),
+        LoginError::Login(LoginFault::NotLoggedIn) => {
+            formatter.write_str("log in first (`books login`)")
+        }
+        LoginError::Login(LoginFault::SessionEnded) => {
+            formatter.write_str("the provider ended the session; log in again (`books login`)")
+        }
+        other => write!(formatter, "{other}"),
     }
 }
 
@@ -222,24 +209,11 @@ impl From<SdkError> for Trouble {
     }
 }
 
-/// Every reject of an OAuth step is trouble; `?` finds the way.
-macro_rules! from_oauth {
-    ($($reject:ty),+ $(,)?) => {
-        $(impl From<$reject> for Trouble {
-            fn from(reject: $reject) -> Self {
-                Self::OAuth(reject.into())
-            }
-        })+
-    };
+impl From<LoginError> for Trouble {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Sdk(error) => Self::Sdk(error),
+            other => Self::Login(other),
+        }
+    }
 }
-
-from_oauth!(
-    OAuthError,
-    AuthenticationReject,
-    AuthorizeReject,
-    DiscoveryReject,
-    IdTokenReject,
-    RedirectReject,
-    ResponseReject,
-    TokenReject,
-);

@@ -1,15 +1,16 @@
 //! The socket of the loopback redirect: waits until the browser comes back with an answer that is ours.
 //!
 //! Browsers open connections ahead of need and ask for icons; a redirect with a foreign state may be forged. None of
-//! that ends the wait. What the answer means is for [`bonafide_oauth`].
+//! that ends the wait. What the answer means is for whoever asked the question.
 
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bonafide_oauth::loopback::{self, Knock, MOST_HEAD_BYTES};
-use bonafide_oauth::redirect::{Authorized, RedirectReject};
-use bonafide_oauth::{PendingAuthorization, RedirectUri};
+use bonafide_oauth::{Authorized, PendingAuthorization, RedirectUri};
+use bonafide_sdk::adaptor::{LoginError, OAuthSession};
+use bonafide_sdk::host::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -38,16 +39,25 @@ impl Loopback {
         })
     }
 
+    /// Listens where a former process did: its browser may come back yet.
+    pub async fn at(redirect_uri: &str) -> io::Result<Self> {
+        let redirect_uri = RedirectUri::parse(redirect_uri).map_err(io::Error::other)?;
+        let url = url::Url::parse(redirect_uri.as_str()).map_err(io::Error::other)?;
+        let port = url.port().ok_or(io::ErrorKind::InvalidInput)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        Ok(Self {
+            listener,
+            redirect_uri,
+        })
+    }
+
     /// Where the browser is to come back to.
     pub fn redirect_uri(&self) -> &RedirectUri {
         &self.redirect_uri
     }
 
-    /// Waits for the answer to `pending`.
-    pub async fn answer(
-        &self,
-        pending: &PendingAuthorization,
-    ) -> io::Result<Result<Authorized, RedirectReject>> {
+    /// Waits for the answer to the question, as `asker` judges it.
+    pub async fn answer<A: Asker>(&self, asker: &A) -> io::Result<Result<A::Answer, LoginError>> {
         let mut readers = JoinSet::new();
         loop {
             tokio::select! {
@@ -57,7 +67,7 @@ impl Loopback {
                 }
                 Some(read) = readers.join_next() => {
                     if let Ok(Ok(Ok((stream, head)))) = read
-                        && let Some(answer) = self.judge(stream, &head, pending).await
+                        && let Some(answer) = self.judge(stream, &head, asker).await
                     {
                         return Ok(answer);
                     }
@@ -66,20 +76,18 @@ impl Loopback {
         }
     }
 
-    async fn judge(
+    async fn judge<A: Asker>(
         &self,
         stream: TcpStream,
         head: &[u8],
-        pending: &PendingAuthorization,
-    ) -> Option<Result<Authorized, RedirectReject>> {
+        asker: &A,
+    ) -> Option<Result<A::Answer, LoginError>> {
         let answer = match loopback::read(head, &self.redirect_uri) {
-            Knock::Redirect(arrived) => Some(pending.receive(&arrived)),
+            Knock::Redirect(arrived) => Some(asker.receive(&arrived).await),
             Knock::Other => None,
         };
-        let answer = answer.filter(|answer| match answer {
-            Ok(_) => true,
-            Err(reject) => reject.ends_login(),
-        });
+        let forged = |error: &LoginError| error.may_be_forged();
+        let answer = answer.filter(|answer| !answer.as_ref().is_err_and(forged));
         let page = if answer.is_some() {
             loopback::done()
         } else {
@@ -88,6 +96,32 @@ impl Loopback {
         // A browser that went away does not need its page.
         drop(write_page(stream, &page).await);
         answer
+    }
+}
+
+/// Who asked the question.
+pub trait Asker: Send + Sync {
+    /// What a good answer is worth.
+    type Answer: Send;
+
+    /// Judges an address that the browser came back with.
+    fn receive<'a>(&'a self, arrived: &'a str) -> BoxFuture<'a, Result<Self::Answer, LoginError>>;
+}
+
+impl Asker for OAuthSession {
+    type Answer = ();
+
+    fn receive<'a>(&'a self, arrived: &'a str) -> BoxFuture<'a, Result<(), LoginError>> {
+        Box::pin(Self::receive(self, arrived))
+    }
+}
+
+impl Asker for PendingAuthorization {
+    type Answer = Authorized;
+
+    fn receive<'a>(&'a self, arrived: &'a str) -> BoxFuture<'a, Result<Authorized, LoginError>> {
+        let judged = Self::receive(self, arrived).map_err(LoginError::from);
+        Box::pin(std::future::ready(judged))
     }
 }
 

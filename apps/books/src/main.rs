@@ -14,7 +14,7 @@ use bonafide_sdk::adaptor::Url;
 use bonafide_simulator::Phone;
 use clap::Parser as _;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, RungName};
 use render::say;
 
 #[tokio::main]
@@ -41,13 +41,17 @@ async fn run(arguments: &Arguments) -> Result<()> {
             let books = open(arguments)?.search(&words.join(" ")).await?;
             render::books(&books, arguments.output)
         }
-        Command::Login { print_url: true } => {
+        Command::Login {
+            print_url: true,
+            rung,
+        } => {
             let show = |url: &Url| say(&format!("open {url}"));
-            login(arguments, &Shown::by(pages(arguments), show)).await
+            login(arguments, &Shown::by(pages(arguments), show), *rung).await
         }
-        Command::Login { print_url: false } => {
-            login(arguments, &SystemBrowser(pages(arguments))).await
-        }
+        Command::Login {
+            print_url: false,
+            rung,
+        } => login(arguments, &SystemBrowser(pages(arguments)), *rung).await,
         Command::Favorites { covers } => {
             let app = open(arguments)?;
             let books = app.favorites().await?;
@@ -72,6 +76,25 @@ async fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn open(arguments: &Arguments) -> Result<BooksApp> {
+    open_by(arguments, RungName::Auto)
+}
+
+fn provider(arguments: &Arguments) -> Provider {
+    const LIBRARY: &str = "https://api.library.example/books/v1";
+    let mut provider = match &arguments.upstream {
+        Some(name) => Provider::upstream(name, LIBRARY),
+        None => Provider::google(&arguments.client_id),
+    };
+    if let Some(api) = &arguments.api {
+        provider.books_api.clone_from(api);
+    }
+    if let Some(address) = arguments.provider {
+        provider = provider.stand_in(address);
+    }
+    provider
+}
+
+fn open_by(arguments: &Arguments, rung: RungName) -> Result<BooksApp> {
     if !Phone::lives_in(&arguments.phone) {
         anyhow::bail!(
             "no phone lives in {0}; make one: bonafide simulator new {0}",
@@ -96,10 +119,7 @@ fn open(arguments: &Arguments) -> Result<BooksApp> {
             })?
         }
     };
-    let mut provider = Provider::google(&arguments.client_id);
-    if let Some(address) = arguments.provider {
-        provider = provider.stand_in(address);
-    }
+    let provider = provider(arguments).by(rung.wish());
     let setup = BooksSetup::new(SdkConfig::parse(&config)?, phone, state, provider);
     Ok(BooksApp::open(setup)?)
 }
@@ -111,11 +131,14 @@ fn pages(arguments: &Arguments) -> Pages {
         .map_or_else(Pages::unchanged, Pages::at)
 }
 
-async fn login(arguments: &Arguments, browser: &dyn Browser) -> Result<()> {
-    let app = open(arguments)?;
+async fn login(arguments: &Arguments, browser: &dyn Browser, rung: RungName) -> Result<()> {
+    let app = open_by(arguments, rung)?;
     let profile = app
         .login(browser, &mut |step| say(&format!("... {step}")))
         .await?;
+    if let Some(choice) = app.choice().await {
+        say(&format!("by {choice}"));
+    }
     let name = profile.first_name.or(profile.email);
     say(&format!(
         "logged in as {}",

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bonafide_sdk::SdkConfig;
-use bonafide_sdk::adaptor::Roots;
+use bonafide_sdk::adaptor::{Authority, LoginSettings, Roots, RungWish};
+use bonafide_sdk::{SdkConfig, SecretName, UpstreamName};
 use bonafide_simulator::Phone;
+
+use crate::error::Trouble;
 
 /// The authorization server and API, as registered there.
 #[derive(Debug, Clone)]
@@ -15,8 +17,12 @@ pub struct Provider {
     pub issuer: String,
     /// Public.
     pub client_id: String,
-    /// The secret's name in the account.
+    /// The secret's name in the account, where the server is no upstream of it.
     pub secret_name: String,
+    /// The account's name for the server; otherwise issuer and client id find it.
+    pub upstream: Option<String>,
+    /// The rung of the ladder to log in by.
+    pub rung: RungWish,
     /// Where the Books API is.
     pub books_api: String,
     /// Addresses to use for some hosts instead of asking the resolver.
@@ -30,12 +36,30 @@ impl Provider {
             issuer: "https://accounts.google.com".to_owned(),
             client_id: client_id.into(),
             secret_name: "client_secret".to_owned(),
+            upstream: None,
+            rung: RungWish::Best,
             books_api: "https://www.googleapis.com/books/v1".to_owned(),
             resolve: Vec::new(),
         }
     }
 
-    /// Sends all requests for Google's hosts to a stand-in at this address.
+    /// An upstream of the account, with a Books API beside it.
+    pub fn upstream(name: impl Into<String>, books_api: impl Into<String>) -> Self {
+        Self {
+            upstream: Some(name.into()),
+            books_api: books_api.into(),
+            ..Self::google("")
+        }
+    }
+
+    /// By this rung.
+    #[must_use]
+    pub fn by(mut self, rung: RungWish) -> Self {
+        self.rung = rung;
+        self
+    }
+
+    /// Sends all requests for the hosts of Google and of the Library to a stand-in at this address.
     #[must_use]
     pub fn stand_in(mut self, address: SocketAddr) -> Self {
         let hosts = [
@@ -43,6 +67,8 @@ impl Provider {
             "oauth2.googleapis.com",
             "www.googleapis.com",
             "books.google.com",
+            "login.library.example",
+            "api.library.example",
         ];
         self.resolve = hosts
             .into_iter()
@@ -50,7 +76,42 @@ impl Provider {
             .collect();
         self
     }
+
+    /// What the SDK is told.
+    pub(crate) fn login_settings(&self) -> Result<LoginSettings, Trouble> {
+        let authority = match &self.upstream {
+            Some(name) => Authority::Upstream(
+                UpstreamName::parse(name.clone())
+                    .map_err(|_| Trouble::Setting("the upstream's name"))?,
+            ),
+            None => Authority::Client {
+                issuer: self.issuer.clone(),
+                client_id: self.client_id.clone(),
+                secret: SecretName::parse(self.secret_name.clone())
+                    .map_err(|_| Trouble::Setting("the secret's name"))?,
+            },
+        };
+        let extra = [
+            ("access_type", "offline"),
+            ("prompt", "select_account consent"),
+        ];
+        Ok(LoginSettings {
+            authority,
+            scope: SCOPES.map(str::to_owned).to_vec(),
+            extra: extra
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec(),
+            rung: self.rung,
+        })
+    }
 }
+
+const SCOPES: [&str; 4] = [
+    "openid",
+    "email",
+    "profile",
+    "https://www.googleapis.com/auth/books",
+];
 
 /// All an app instance needs.
 #[derive(Debug)]

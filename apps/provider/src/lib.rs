@@ -14,6 +14,7 @@ mod grants;
 mod http;
 mod library;
 mod options;
+mod proxy;
 mod running;
 mod secret;
 mod signing;

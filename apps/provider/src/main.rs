@@ -22,6 +22,9 @@ struct Arguments {
     /// Where a person's browser finds the sign-in pages, in plain http.
     #[arg(long, default_value = "127.0.0.1:8711")]
     browser_addr: SocketAddr,
+    /// Where a Bonafide service finds the stand-in by its names (`bonafide serve --upstream-proxy http://…`).
+    #[arg(long, default_value = "127.0.0.1:8712")]
+    proxy_addr: SocketAddr,
     /// Where to write the demo CA's certificate, for `bonafide trust root add`.
     #[arg(long, default_value = "demo-public-ca.pem")]
     ca_file: PathBuf,
@@ -52,16 +55,18 @@ async fn main() -> Result<()> {
     options.library = Some(library);
     options.addr = arguments.addr;
     options.browser_addr = Some(arguments.browser_addr);
+    options.proxy_addr = Some(arguments.proxy_addr);
     let running = Provider::start(options).await?;
     let user = running.user();
     let mut stderr = std::io::stderr();
     writeln!(
         stderr,
-        "listening on {} for {}\npages for a person's browser at http://{}\nclient id {}\nclient secret in {}\nCA certificate in {}\n\
+        "listening on {} for {}\npages for a person's browser at http://{}\nproxy for a service at http://{}\nclient id {}\nclient secret in {}\nCA certificate in {}\n\
          sign in as {} with password {}",
         running.addr(),
         hosts.join(", "),
         running.browser_addr().unwrap_or(arguments.browser_addr),
+        running.proxy_addr().unwrap_or(arguments.proxy_addr),
         running.client_id(),
         arguments.client_secret_file.display(),
         arguments.ca_file.display(),

@@ -14,6 +14,9 @@ pub struct ProviderOptions {
     /// A plain listener on loopback for a person's browser, which cannot resolve Google's names to this machine. Serves
     /// the sign-in and consent pages only. `None` for none.
     pub browser_addr: Option<SocketAddr>,
+    /// A forward proxy on loopback that leads the stand-in's names to it, for programs that can be told a proxy and no
+    /// address. `None` for none.
+    pub proxy_addr: Option<SocketAddr>,
     /// The certificate for [`crate::HOSTS`].
     pub identity: ServerIdentity,
     /// The one registered client.
@@ -31,6 +34,7 @@ impl ProviderOptions {
         Self {
             addr: any,
             browser_addr: Some(any),
+            proxy_addr: Some(any),
             identity,
             client: RegisteredClient::demo(secret),
             user: User::demo(),

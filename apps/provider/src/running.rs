@@ -17,6 +17,7 @@ use crate::grants::Grants;
 use crate::http::{self, Seen};
 use crate::library::{ClientMethod, KeySource, Library};
 use crate::options::{ProviderOptions, ServerIdentity, User};
+use crate::proxy;
 use crate::secret::ClientSecret;
 use crate::signing::SigningKey;
 
@@ -67,10 +68,12 @@ pub struct Running {
     shared: Arc<Shared>,
     addr: SocketAddr,
     browser_addr: Option<SocketAddr>,
+    proxy_addr: Option<SocketAddr>,
     client_id: String,
     user: User,
     handle: Handle<SocketAddr>,
     tasks: Vec<JoinHandle<std::io::Result<()>>>,
+    proxy: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Provider {
@@ -103,14 +106,24 @@ impl Provider {
             browser_addr = Some(addr);
             tasks.push(plain(listener, http::pages_only(&shared), &handle)?);
         }
+        let (mut proxy_addr, mut proxy) = (None, None);
+        if let Some(wanted) = options.proxy_addr {
+            let (listener, bound) = listen(wanted)?;
+            proxy_addr = Some(bound);
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let hosts = [crate::HOSTS.as_slice(), crate::LIBRARY_HOSTS.as_slice()].concat();
+            proxy = Some(tokio::spawn(proxy::serve(listener, addr, hosts)));
+        }
         Ok(Running {
             shared,
             addr,
             browser_addr,
+            proxy_addr,
             client_id,
             user,
             handle,
             tasks,
+            proxy,
         })
     }
 }
@@ -156,6 +169,11 @@ impl Running {
     /// Where a person's browser finds the pages, in plain http on loopback.
     pub fn browser_addr(&self) -> Option<SocketAddr> {
         self.browser_addr
+    }
+
+    /// The proxy that leads the stand-in's names to it.
+    pub fn proxy_addr(&self) -> Option<SocketAddr> {
+        self.proxy_addr
     }
 
     /// The registered client.
@@ -234,6 +252,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.handle.shutdown();
+        if let Some(proxy) = self.proxy.take() {
+            proxy.abort();
+        }
     }
 }
 

@@ -165,6 +165,19 @@ impl AuthenticatedCall {
         &self.client_id
     }
 
+    /// A field of the body, before authentication adds to it.
+    pub fn field(&self, name: &str) -> Option<&SecretText> {
+        let mut fields = self.fields.iter();
+        fields
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Whether it goes with a DPoP proof: the login is bound to a key, or the authentication relies on one.
+    pub fn needs_proof(&self, authentication: &ClientAuthentication) -> bool {
+        authentication.relies_on_proof() || self.binding != Binding::Bearer
+    }
+
     /// The body, before authentication adds to it.
     pub fn body(&self) -> SecretText {
         form(self.pairs())
@@ -372,6 +385,8 @@ mod tests {
         assert!(request.header("dpop").is_some());
         assert!(request.header("oauth-client-attestation").is_some());
         assert!(request.header("oauth-client-attestation-pop").is_none());
+        assert!(bearer.needs_proof(&combined) && bound.needs_proof(&ClientAuthentication::None));
+        assert!(!bearer.needs_proof(&ClientAuthentication::None));
 
         assert!(
             bearer.with_proof(&combined, &prove(&own)).is_ok(),
@@ -415,6 +430,9 @@ mod tests {
         assert_eq!(call.method(), Method::Post);
         assert_eq!(call.url().as_str(), "https://as.example/token");
         assert_eq!(call.body().expose(), "grant_type=authorization_code");
+        let field = |name| call.field(name).map(|value| value.expose().to_owned());
+        assert_eq!(field("grant_type").as_deref(), Some("authorization_code"));
+        assert_eq!(field("client_id"), None);
     }
 
     #[test]

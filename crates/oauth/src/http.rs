@@ -19,8 +19,12 @@ pub enum Method {
     Get,
     /// POST.
     Post,
-    /// DELETE, of a registration.
+    /// DELETE: of a registration, or at a resource.
     Delete,
+    /// PUT, at a resource.
+    Put,
+    /// PATCH, at a resource.
+    Patch,
 }
 
 impl Method {
@@ -30,6 +34,8 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Delete => "DELETE",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
         }
     }
 }

@@ -14,8 +14,11 @@ use bonafide_wire::device::{
     AttestationPayload, AttestationReply, EnrolmentPayload, EnrolmentReply, ResponseKey,
     SecretWish, TokenWish,
 };
-use bonafide_wire::ids::{DeviceId, Host, SecretName};
+use bonafide_wire::ids::{DeviceId, Host, SecretName, UpstreamName};
 use bonafide_wire::seal::{OpeningKey, Suite};
+use bonafide_wire::upstream::{
+    ClientAuthenticationWish, InstanceKey, RelayOrder, RelayPayload, RelayReply, instance_key_bytes,
+};
 use futures_channel::oneshot;
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, Shared, select};
@@ -24,10 +27,14 @@ use crate::error::SdkError;
 use crate::exchange;
 use crate::fault::{Fault, ReplyFault};
 use crate::host::{
-    Attester, BoxFuture, Clock, Record, ServiceRequest, ServiceResponse, ServiceTransport, Vault,
+    Attester, BoxFuture, Clock, KeyPurpose, KeyRing, Record, ServiceRequest, ServiceResponse,
+    ServiceTransport, TransportError, Vault,
 };
-use crate::machine::{Action, Answer, CallId, Event, Failure, Machine, Moment, Urgency};
-use crate::released::{AttestationToken, RuntimeSecret, Trust, Wish};
+use crate::machine::{
+    Action, Answer, AuthenticationWish, CallId, Errand, ErrandOrder, Event, Failure, Machine,
+    Moment, Urgency,
+};
+use crate::released::{AttestationToken, ClientCredential, Relayed, RuntimeSecret, Trust, Wish};
 
 /// What the platform gives.
 #[derive(Clone)]
@@ -36,6 +43,8 @@ pub struct Hosts {
     pub transport: Arc<dyn ServiceTransport>,
     /// The hardware key.
     pub attester: Arc<dyn Attester>,
+    /// Further hardware keys; [`crate::host::NoKeys`] where the app logs in nowhere.
+    pub keys: Arc<dyn KeyRing>,
     /// Storage.
     pub vault: Arc<dyn Vault>,
     /// Time.
@@ -73,6 +82,7 @@ struct Work {
     actions: VecDeque<Action>,
     waiting: BTreeMap<CallId, oneshot::Sender<Result<Answer, SdkError>>>,
     next_call: CallId,
+    assertions: u64,
     runner: Option<Shared<BoxFuture<'static, ()>>>,
 }
 
@@ -85,6 +95,7 @@ impl fmt::Debug for Bonafide {
     }
 }
 
+type Wishes = (Vec<TokenWish>, Vec<SecretWish>, Vec<AuthenticationWish>);
 type Waiting = oneshot::Receiver<Result<Answer, SdkError>>;
 
 impl Bonafide {
@@ -95,6 +106,7 @@ impl Bonafide {
             actions: VecDeque::new(),
             waiting: BTreeMap::new(),
             next_call: 0,
+            assertions: 0,
             runner: None,
         };
         Self(Arc::new(Owner(Arc::new(Client {
@@ -139,6 +151,57 @@ impl Bonafide {
             Answer::Secret(secret) => Ok(secret),
             _ => Err(mismatch()),
         }
+    }
+
+    /// A client attestation for the instance's key at an authorization server, or the one that is still good.
+    pub async fn client_attestation(
+        &self,
+        upstream: &UpstreamName,
+        public_key: &[u8],
+    ) -> Result<ClientCredential, SdkError> {
+        self.credential(Wish::ClientAttestation {
+            upstream: upstream.clone(),
+            public_key: Base64Url(public_key.to_vec()),
+        })
+        .await
+    }
+
+    /// A client assertion for one request to an authorization server; never the same twice.
+    pub async fn client_assertion(
+        &self,
+        upstream: &UpstreamName,
+    ) -> Result<ClientCredential, SdkError> {
+        let request = {
+            let mut work = self.0.0.lock();
+            work.assertions = work.assertions.wrapping_add(1);
+            work.assertions
+        };
+        let upstream = upstream.clone();
+        self.credential(Wish::ClientAssertion { upstream, request })
+            .await
+    }
+
+    async fn credential(&self, wish: Wish) -> Result<ClientCredential, SdkError> {
+        match self.obtain_one(wish).await? {
+            Answer::Credential(credential) => Ok(credential),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// Lets the service ask something of an authorization server, with the client authentication that it adds itself. A
+    /// refusal by that server is an answer like any other.
+    pub async fn relay(&self, errand: Errand) -> Result<Relayed, SdkError> {
+        let errand = Box::new(errand);
+        let waiting = self.0.0.enqueue(|call| Event::RelayAsked { call, errand });
+        match self.0.0.await_answer(waiting).await? {
+            Answer::Relayed(relayed) => Ok(*relayed),
+            _ => Err(mismatch()),
+        }
+    }
+
+    /// What the platform gives.
+    pub fn hosts(&self) -> &Hosts {
+        &self.0.0.hosts
     }
 
     /// Enrols where needed and fetches trust metadata, so that the first request finds everything ready.
@@ -288,12 +351,20 @@ impl Client {
                 ticket,
                 tokens,
                 secrets,
+                authentications,
             } => {
-                let wishes = (tokens, secrets);
+                let wishes = (tokens, secrets, authentications);
                 Some(Event::Attested(
                     self.attest(challenge, ticket, wishes).await,
                 ))
             }
+            Action::Relay {
+                challenge,
+                ticket,
+                errand,
+            } => Some(Event::Relayed(
+                self.relay((challenge, ticket), *errand).await,
+            )),
             Action::FetchTrust { etag } => {
                 let response = self.send(exchange::trust(&self.config, etag)).await;
                 Some(Event::TrustFetched(
@@ -336,21 +407,17 @@ impl Client {
         &self,
         challenge: Base64Url,
         ticket: Base64Url,
-        (tokens, secrets): (Vec<TokenWish>, Vec<SecretWish>),
+        (tokens, secrets, authentications): Wishes,
     ) -> Result<Box<AttestationReply>, Failure> {
-        // Made for this one request, forgotten with it: what is captured cannot be opened later (W-10).
-        let key = OpeningKey::generate(Suite::X25519)
-            .map_err(|_| SdkError::from(Fault::Reply(ReplyFault::Sealed)))?;
+        let (key, response_key) = response_key()?;
+        let client_authentications = self.prove_instance(&challenge, authentications).await?;
         let payload = AttestationPayload {
             challenge,
-            response_key: ResponseKey {
-                suite: key.suite(),
-                public_key: Base64Url(key.public_key().to_vec()),
-            },
+            response_key,
             measurements: self.hosts.attester.measure().await,
             tokens,
             secrets,
-            client_authentications: Vec::new(),
+            client_authentications,
             sdk: exchange::sdk_info(),
         };
         let unsigned = exchange::attestation_payload(&self.config, &ticket, &payload)?;
@@ -359,6 +426,89 @@ impl Client {
         let request = exchange::attestation(&self.config, sent, proof)?;
         let response = self.send(request).await?;
         exchange::open(&self.config, &response, (&key, &unsigned.payload))
+    }
+
+    /// Puts the instance's keys into the wishes, each with its proof for this challenge (W-22).
+    async fn prove_instance(
+        &self,
+        challenge: &Base64Url,
+        wishes: Vec<AuthenticationWish>,
+    ) -> Result<Vec<ClientAuthenticationWish>, SdkError> {
+        let mut proven = Vec::with_capacity(wishes.len());
+        for wish in wishes {
+            proven.push(match wish {
+                AuthenticationWish::Assertion(upstream) => {
+                    ClientAuthenticationWish::ClientAssertion { upstream }
+                }
+                AuthenticationWish::Attested(upstream) => {
+                    let key = self.instance_key(&upstream, challenge).await?;
+                    ClientAuthenticationWish::AttestedClient { upstream, key }
+                }
+            });
+        }
+        Ok(proven)
+    }
+
+    async fn instance_key(
+        &self,
+        upstream: &UpstreamName,
+        challenge: &Base64Url,
+    ) -> Result<InstanceKey, SdkError> {
+        let device = self.lock().machine.device_id().cloned();
+        let device = device.ok_or_else(mismatch)?;
+        let purpose = KeyPurpose::instance_at(upstream);
+        let fault = |error| SdkError::from(Fault::InstanceKey(error));
+        let keys = &self.hosts.keys;
+        let public_key = keys.public_key(&purpose).await.map_err(fault)?;
+        let message = instance_key_bytes(
+            &self.config.account,
+            &device,
+            upstream,
+            challenge.as_slice(),
+        );
+        let proof = keys.sign(&purpose, &message).await.map_err(fault)?;
+        Ok(InstanceKey {
+            public_key: Base64Url(public_key),
+            proof: Base64Url(proof),
+        })
+    }
+
+    async fn relay(
+        &self,
+        (challenge, ticket): (Base64Url, Base64Url),
+        errand: Errand,
+    ) -> Result<Box<RelayReply>, Failure> {
+        let (key, response_key) = response_key()?;
+        let request = match errand.order {
+            ErrandOrder::Order(order) => order,
+            ErrandOrder::Register => RelayOrder::Register {
+                key: self.instance_key(&errand.upstream, &challenge).await?,
+            },
+        };
+        let route = exchange::relay_route(&errand.upstream, &request);
+        let payload = RelayPayload {
+            challenge,
+            response_key,
+            measurements: self.hosts.attester.measure().await,
+            sdk: exchange::sdk_info(),
+            upstream: errand.upstream,
+            request,
+            dpop: errand.dpop.map(|proof| proof.expose().to_owned()),
+        };
+        let unsigned = exchange::relay_payload(&self.config, &ticket, &payload)?;
+        let proof = self.sign(&unsigned.message).await?;
+        let sent = (ticket, unsigned.payload.clone());
+        let request = exchange::relay(&self.config, sent, proof, &route)?;
+        let response = self.send_for_sure(request).await?;
+        exchange::open_relayed(&self.config, &response, (&key, &unsigned.payload))
+    }
+
+    /// Sends once more what may have arrived: the service answers the very same bytes with the very same answer.
+    async fn send_for_sure(&self, request: ServiceRequest) -> Result<ServiceResponse, Failure> {
+        match self.hosts.transport.send(request.clone()).await {
+            Err(TransportError::Unreachable | TransportError::TimedOut) => self.send(request).await,
+            outcome => outcome.map_err(|error| SdkError::from(Fault::Transport(error)).into()),
+        }
     }
 
     async fn sign(&self, message: &[u8]) -> Result<bonafide_wire::proof::Proof, SdkError> {
@@ -402,6 +552,17 @@ impl Work {
             waiting.send(answer).ok();
         }
     }
+}
+
+/// A key for one reply, forgotten with it: what is captured cannot be opened later (W-10).
+fn response_key() -> Result<(OpeningKey, ResponseKey), SdkError> {
+    let key = OpeningKey::generate(Suite::X25519)
+        .map_err(|_| SdkError::from(Fault::Reply(ReplyFault::Sealed)))?;
+    let public = ResponseKey {
+        suite: key.suite(),
+        public_key: Base64Url(key.public_key().to_vec()),
+    };
+    Ok((key, public))
 }
 
 fn mismatch() -> SdkError {

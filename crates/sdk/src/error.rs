@@ -47,13 +47,14 @@ impl SdkError {
                     || matches!(
                         code,
                         ProblemCode::RateLimited
+                            | ProblemCode::RelayInProgress
                             | ProblemCode::ChallengeExpired
                             | ProblemCode::ChallengeUsed
                     )
             }
             Fault::Withheld(reason) => reason == Withheld::StoreUnavailable,
             Fault::Transport(error) => error != TransportError::TooLarge,
-            Fault::Attester(error) => error == AttesterError::Failed,
+            Fault::Attester(error) | Fault::InstanceKey(error) => error == AttesterError::Failed,
             Fault::TrustStale => true,
             Fault::Request(fault) => matches!(
                 fault,

@@ -8,9 +8,13 @@ use bonafide_wire::device::{
     AttestationPayload, AttestationReply, AttestationRequest, ChallengePurpose, ChallengeRequest,
     EnrolmentPayload, EnrolmentRequest, SMALL_BODY, SdkInfo, SealedReply, reply_info,
 };
+use bonafide_wire::ids::UpstreamName;
 use bonafide_wire::problem::{Problem, ProblemCode};
 use bonafide_wire::proof::{Proof, Purpose, signed_bytes};
 use bonafide_wire::seal::OpeningKey;
+use bonafide_wire::upstream::{
+    RelayOrder, RelayPayload, RelayReply, RelayRequest, SealedRelayReply, relay_info,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -94,6 +98,59 @@ pub(crate) fn attestation(
         proof,
     };
     post(config, "attestations", &request, SEALED_REPLY)
+}
+
+pub(crate) fn relay_payload(
+    config: &SdkConfig,
+    ticket: &Base64Url,
+    payload: &RelayPayload,
+) -> Result<Unsigned, SdkError> {
+    let payload = json(payload)?;
+    let message = signed_bytes(Purpose::Relay, &config.account, ticket.as_slice(), &payload);
+    Ok(Unsigned { payload, message })
+}
+
+pub(crate) fn relay(
+    config: &SdkConfig,
+    (ticket, payload): (Base64Url, Vec<u8>),
+    proof: Proof,
+    route: &str,
+) -> Result<ServiceRequest, SdkError> {
+    let request = RelayRequest {
+        ticket,
+        payload: Base64Url(payload),
+        proof,
+    };
+    post(config, route, &request, SEALED_REPLY)
+}
+
+/// Where an order goes.
+pub(crate) fn relay_route(upstream: &UpstreamName, order: &RelayOrder) -> String {
+    let verb = match order {
+        RelayOrder::AuthorizationCode { .. } | RelayOrder::RefreshToken { .. } => "token",
+        RelayOrder::Revoke { .. } => "revoke",
+        RelayOrder::Register { .. } => "register",
+    };
+    format!("relay/{upstream}/{verb}")
+}
+
+/// Opens a sealed relay reply as [`open`] does an attestation's.
+pub(crate) fn open_relayed(
+    config: &SdkConfig,
+    response: &ServiceResponse,
+    (key, payload): (&OpeningKey, &[u8]),
+) -> Result<Box<RelayReply>, Failure> {
+    let reply: SealedRelayReply = read(response)?;
+    let plaintext = key
+        .open(
+            &reply.sealed,
+            &relay_info(&config.account),
+            digest(&SHA256, payload).as_ref(),
+        )
+        .map_err(|_| SdkError::from(Fault::Reply(ReplyFault::Sealed)))?;
+    serde_json::from_slice(&plaintext)
+        .map(Box::new)
+        .map_err(|_| malformed().into())
 }
 
 pub(crate) fn trust(config: &SdkConfig, etag: Option<String>) -> ServiceRequest {

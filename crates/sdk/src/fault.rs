@@ -44,6 +44,8 @@ pub enum Fault {
     Reply(ReplyFault),
     /// The device's key store failed.
     Attester(AttesterError),
+    /// The same, with a key for one authorization server.
+    InstanceKey(AttesterError),
     /// The trust metadata that came first were refused, so that there are none.
     Trust(TrustReject),
     /// The trust metadata are past their expiry and could not be renewed; secrets stay where they are.
@@ -133,6 +135,14 @@ impl Fault {
             .map(Self::Attester),
         );
         all.extend(
+            [
+                AttesterError::KeyMissing,
+                AttesterError::Unsupported,
+                AttesterError::Failed,
+            ]
+            .map(Self::InstanceKey),
+        );
+        all.extend(
             PlaceholderReject::ALL
                 .iter()
                 .copied()
@@ -155,6 +165,9 @@ impl Fault {
             Self::Attester(AttesterError::KeyMissing) => "hardware-key-missing",
             Self::Attester(AttesterError::Unsupported) => "attestation-unsupported",
             Self::Attester(AttesterError::Failed) => "key-store-failed",
+            Self::InstanceKey(AttesterError::KeyMissing) => "instance-key-missing",
+            Self::InstanceKey(AttesterError::Unsupported) => "instance-keys-unsupported",
+            Self::InstanceKey(AttesterError::Failed) => "instance-key-failed",
             Self::Trust(reject) => reject.code(),
             Self::TrustStale => "trust-stale",
             Self::Connection(reject) => reject.code(),
@@ -178,6 +191,15 @@ impl Fault {
             Self::Attester(AttesterError::KeyMissing) => "the hardware key is gone",
             Self::Attester(AttesterError::Unsupported) => "this device has no key attestation",
             Self::Attester(AttesterError::Failed) => "the platform's key store failed",
+            Self::InstanceKey(AttesterError::KeyMissing) => {
+                "the hardware key for this authorization server is gone"
+            }
+            Self::InstanceKey(AttesterError::Unsupported) => {
+                "this app has no keys for authorization servers"
+            }
+            Self::InstanceKey(AttesterError::Failed) => {
+                "the platform's key store failed with the key for this authorization server"
+            }
             Self::Trust(_) => "the account's trust metadata were refused",
             Self::TrustStale => {
                 "the account's trust metadata are out of date and cannot be renewed"

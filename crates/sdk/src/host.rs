@@ -6,11 +6,15 @@
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bonafide_wire::device::{Measurements, PlatformEvidence};
+use bonafide_wire::ids::UpstreamName;
 use bonafide_wire::proof::Proof;
+use zeroize::Zeroizing;
 
 /// A future that can be stored and sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -45,7 +49,78 @@ pub trait Attester: Send + Sync {
     fn forget(&self) -> BoxFuture<'_, Result<(), AttesterError>>;
 }
 
-/// Keeps small records between runs. Neither is a secret; both are worthless on another device.
+/// Further hardware keys of this instance, one for each purpose, and the key that seals what must survive the process.
+///
+/// Needed by apps that log in at authorization servers: what proves the instance there is never the enrolled key, and
+/// no two servers see the same one.
+pub trait KeyRing: Send + Sync {
+    /// The public key for a purpose, an uncompressed P-256 point of 65 bytes; it is made where there is none.
+    fn public_key<'a>(
+        &'a self,
+        purpose: &'a KeyPurpose,
+    ) -> BoxFuture<'a, Result<Vec<u8>, AttesterError>>;
+
+    /// Signs with the key for a purpose: ECDSA P-256 with SHA-256, ASN.1 DER.
+    fn sign<'a>(
+        &'a self,
+        purpose: &'a KeyPurpose,
+        message: &'a [u8],
+    ) -> BoxFuture<'a, Result<Vec<u8>, AttesterError>>;
+
+    /// Deletes the key for a purpose; that there is none is no error.
+    fn forget<'a>(&'a self, purpose: &'a KeyPurpose) -> BoxFuture<'a, Result<(), AttesterError>>;
+
+    /// 256 bits from the platform's protected storage, always the same for this installation; made where there are none.
+    fn sealing_key(&self) -> BoxFuture<'_, Result<Zeroizing<[u8; 32]>, AttesterError>>;
+}
+
+/// What a key of a [`KeyRing`] is for. Stable, printable, at most 64 bytes: a name for key stores.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyPurpose(String);
+
+impl KeyPurpose {
+    /// To be an instance of the app at one authorization server.
+    pub fn instance_at(upstream: &UpstreamName) -> Self {
+        Self(format!("instance-at-{upstream}"))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// No further keys: an app that never logs in anywhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoKeys;
+
+impl KeyRing for NoKeys {
+    fn public_key<'a>(
+        &'a self,
+        _: &'a KeyPurpose,
+    ) -> BoxFuture<'a, Result<Vec<u8>, AttesterError>> {
+        Box::pin(core::future::ready(Err(AttesterError::Unsupported)))
+    }
+
+    fn sign<'a>(
+        &'a self,
+        _: &'a KeyPurpose,
+        _: &'a [u8],
+    ) -> BoxFuture<'a, Result<Vec<u8>, AttesterError>> {
+        Box::pin(core::future::ready(Err(AttesterError::Unsupported)))
+    }
+
+    fn forget<'a>(&'a self, _: &'a KeyPurpose) -> BoxFuture<'a, Result<(), AttesterError>> {
+        Box::pin(core::future::ready(Ok(())))
+    }
+
+    fn sealing_key(&self) -> BoxFuture<'_, Result<Zeroizing<[u8; 32]>, AttesterError>> {
+        Box::pin(core::future::ready(Err(AttesterError::Unsupported)))
+    }
+}
+
+/// Keeps small records between runs. None is a secret as it is kept: the first two are worthless on another device, a
+/// login is sealed.
 pub trait Vault: Send + Sync {
     /// The record, `None` where there is none.
     fn load(&self, record: Record) -> BoxFuture<'_, Result<Option<Vec<u8>>, VaultError>>;
@@ -145,14 +220,30 @@ pub enum Record {
     Enrolment,
     /// Signed trust metadata.
     Trust,
+    /// A login at one authorization server, sealed.
+    Login(LoginId),
+}
+
+/// Names the login at one authorization server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoginId(u128);
+
+impl LoginId {
+    /// The first half of the SHA-256 of what identifies it.
+    pub fn of(identity: &str) -> Self {
+        let digest = digest(&SHA256, identity.as_bytes());
+        let half = digest.as_ref().first_chunk::<16>();
+        Self(u128::from_be_bytes(*half.unwrap_or(&[0; 16])))
+    }
 }
 
 impl Record {
     /// A name for files and keys.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Enrolment => "enrolment",
-            Self::Trust => "trust",
+            Self::Enrolment => "enrolment".into(),
+            Self::Trust => "trust".into(),
+            Self::Login(LoginId(id)) => format!("login-{id:032x}").into(),
         }
     }
 }

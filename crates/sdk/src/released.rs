@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bonafide_trust::{Bundle, Freshness};
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::SecretUse;
-use bonafide_wire::ids::{Host, SecretName};
+use bonafide_wire::ids::{Host, SecretName, UpstreamName};
 use bonafide_wire::secret::SecretText;
 
 use crate::error::SdkError;
@@ -29,6 +29,52 @@ pub enum Wish {
         /// Where it is about to go.
         host: Host,
     },
+    /// A client attestation for the instance's key at one authorization server (rung 1).
+    ClientAttestation {
+        /// The server.
+        upstream: UpstreamName,
+        /// The instance's public key there; an attestation for another one is none.
+        public_key: Base64Url,
+    },
+    /// A client assertion for one request to one authorization server (rung 4). Each is asked for anew.
+    ClientAssertion {
+        /// The server.
+        upstream: UpstreamName,
+        /// Tells two requests apart: no assertion serves both.
+        request: u64,
+    },
+}
+
+/// What makes the instance the app's client at an authorization server, for minutes or for one request.
+#[derive(Debug, Clone)]
+pub struct ClientCredential {
+    pub(crate) upstream: UpstreamName,
+    pub(crate) value: SecretText,
+}
+
+impl ClientCredential {
+    /// The one server it is for.
+    pub fn upstream(&self) -> &UpstreamName {
+        &self.upstream
+    }
+
+    /// The compact JWS. Every call is a place to review.
+    pub fn expose(&self) -> &str {
+        self.value.expose()
+    }
+}
+
+/// What an authorization server answered through the relay.
+#[derive(Debug, Clone)]
+pub struct Relayed {
+    /// Its HTTP status.
+    pub status: u16,
+    /// Its headers that matter, names in lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its body.
+    pub body: SecretText,
+    /// Whether a refresh token in the body stays with the service: good there, and for this instance only.
+    pub refresh_token_kept: bool,
 }
 
 /// A short JWT for the header `Bonafide-Token` of one protected API.

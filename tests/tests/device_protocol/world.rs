@@ -189,6 +189,7 @@ impl World {
         };
         let hosts = Hosts {
             transport: Arc::clone(&tap) as Arc<dyn ServiceTransport>,
+            keys: Arc::new(bonafide_sdk::host::NoKeys),
             attester: Arc::new(key),
             vault: Arc::new(MemoryVault::default()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

@@ -37,6 +37,8 @@ pub(crate) async fn try_send(
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
         Method::Delete => reqwest::Method::DELETE,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
     };
     let mut builder = http.request(method, request.url.clone());
     for (name, value) in &request.headers {

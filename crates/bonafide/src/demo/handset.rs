@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use bonafide_books::browser::{Click, ClickingBrowser, Pages, Shown};
 use bonafide_books::{Action, BooksApp, BooksError, BooksSetup, Provider, Trouble};
 use bonafide_provider::User;
-use bonafide_sdk::adaptor::Roots;
-use bonafide_sdk::{AttestationToken, Host, RuntimeSecret, SdkConfig, SdkError, SecretName};
+use bonafide_sdk::adaptor::{Roots, RungWish};
+use bonafide_sdk::{AttestationToken, Host, Rung, RuntimeSecret, SdkConfig, SdkError, SecretName};
 use bonafide_simulator::apk::Apk;
 use bonafide_simulator::{AppUid, Phone};
 use url::Url;
@@ -65,6 +65,41 @@ impl Handset {
         names.retain(|(name, _)| name != host);
         names.push((host.to_owned(), to));
         astray
+    }
+
+    /// The same phone, in the hands of somebody who reads along between Books and TLS.
+    pub(super) fn owned_by(&self, insider: SocketAddr) -> Self {
+        let mut owned = self.clone();
+        for (_, address) in &mut owned.surroundings.provider.resolve {
+            *address = insider;
+        }
+        owned
+    }
+
+    /// The same app, logging in at this upstream by this rung.
+    pub(super) fn climbing(&self, upstream: &str, rung: Rung) -> Self {
+        let mut climbing = self.clone();
+        let provider = &mut climbing.surroundings.provider;
+        provider.upstream = Some(upstream.to_owned());
+        provider.rung = RungWish::Only(rung);
+        if upstream != "google" {
+            "https://api.library.example/books/v1".clone_into(&mut provider.books_api);
+        }
+        climbing
+    }
+
+    /// By which rung the present login proves the app, and why by no better one.
+    pub(super) async fn rung(&self) -> Result<String, Otherwise> {
+        let app = self.open().map_err(|error| Otherwise(error.to_string()))?;
+        let choice = app.choice().await.or_otherwise("nobody is logged in")?;
+        Ok(choice.to_string())
+    }
+
+    /// The access token, which whoever controls the process finds in its memory.
+    pub(super) async fn access_token(&self) -> Result<String, Otherwise> {
+        let app = self.open().map_err(|error| Otherwise(error.to_string()))?;
+        let token = app.session().access_token().await;
+        Ok(token.or_otherwise("the access token")?.expose().to_owned())
     }
 
     fn open(&self) -> Result<BooksApp, BooksError> {

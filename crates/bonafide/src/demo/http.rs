@@ -46,6 +46,18 @@ impl Captured {
         Some((Self { head, body }, rest))
     }
 
+    /// The value of a header.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        header(&self.head, name).map(str::to_owned)
+    }
+
+    /// A field of its form.
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        let mut fields = url::form_urlencoded::parse(&self.body);
+        let field = fields.find(|(known, _)| known == name);
+        field.map(|(_, value)| value.into_owned())
+    }
+
     /// How many bytes it has on the wire.
     pub(super) fn len(&self) -> usize {
         self.head.len() + HEAD_END.len() + self.body.len()

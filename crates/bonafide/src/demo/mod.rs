@@ -7,6 +7,7 @@
 mod attack;
 mod handset;
 mod http;
+mod insider;
 mod middleman;
 mod operator;
 mod scene;

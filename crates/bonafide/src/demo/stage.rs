@@ -10,17 +10,22 @@ use std::time::Instant;
 
 use bonafide_books::{PACKAGE, Provider as BooksProvider};
 use bonafide_provider::demo_ca::DemoCa;
-use bonafide_provider::{ClientSecret, HOSTS, Overlap, Provider, ProviderOptions};
+use bonafide_provider::{
+    ClientMethod, ClientSecret, HOSTS, KeySource, LIBRARY_HOSTS, LibraryOptions, Overlap, Provider,
+    ProviderOptions,
+};
 use bonafide_sdk::SdkConfig;
 use bonafide_server::clock::Clock;
+use bonafide_server::upstream::OutboundOptions;
 use bonafide_server::{ServeOptions, Server};
 use bonafide_simulator::apk::{Apk, BuildType, SigningKey};
 use bonafide_simulator::{Factory, KeyKind, Phone};
 use url::Url;
 
 use super::handset::{Handset, Surroundings};
+use super::insider::Insider;
 use super::operator::Operator;
-use super::scene::{OrOtherwise as _, Otherwise, Told};
+use super::scene::{Holds, OrOtherwise as _, Otherwise, Told, expect};
 use super::tap::{LooseEnd, Tap};
 
 const VERSION_CODE: u32 = 7;
@@ -82,15 +87,9 @@ impl Stage {
         let clock = Clock::system();
         let authorities = Authorities::new()?;
         let secret = ClientSecret::generate();
-        let identity = authorities
-            .public
-            .server(&HOSTS)
-            .or_otherwise("Google's certificate")?;
-        let options = ProviderOptions::demo(identity, ClientSecret::new(secret.expose()));
-        let provider = Provider::start(options)
-            .await
-            .or_otherwise("the provider")?;
-        let (service, tap) = start_service(desk.path(), &clock).await?;
+        let provider = start_provider(&authorities, &secret).await?;
+        let outbound = outbound(&provider, &authorities)?;
+        let (service, tap) = start_service(desk.path(), (&clock, outbound)).await?;
         let operator = operator(desk.path(), &service)?;
         let config = sdk_config(&operator).await?;
         let surroundings = surroundings(config, &provider, &authorities)?;
@@ -265,6 +264,40 @@ impl Stage {
         Handset::install(phone, apk, state, self.surroundings.clone())
     }
 
+    /// Somebody inside the phone, between Books and TLS.
+    pub(super) async fn insider(&self) -> Result<Insider, Otherwise> {
+        let identity = self.public_ca.server(&hosts());
+        let identity = identity.or_otherwise("the insider's ear")?;
+        let authority = self.public_ca.certificate_der();
+        let insider = Insider::new(identity, authority, self.provider.addr()).await;
+        insider.or_otherwise("the insider")
+    }
+
+    /// The Library's operator registers what he was sent: who attests, and the key of one client.
+    pub(super) async fn introduce_to_library(&self) -> Told {
+        let shown = self
+            .operator
+            .looks_up("bonafide upstream show library-keys");
+        let jwk = shown.await?["authentication"]["jwk"].clone();
+        let keys = KeySource::Fixed(serde_json::json!({"keys": [jwk]}));
+        let method = ClientMethod::PrivateKeyJwt(keys);
+        let known = self.provider.replace_method("books-keys", method);
+        expect(Holds(known), || {
+            "the Library does not know books-keys".to_owned()
+        })?;
+        let url = format!(
+            "http://{}/v1/{}/attester/jwks.json",
+            self.service.device_addr,
+            self.config().account
+        );
+        let client = reqwest::Client::builder().no_proxy().build();
+        let answer = client.or_otherwise("a client")?.get(url).send().await;
+        let attesters = answer.or_otherwise("the attester's keys")?.json().await;
+        let attesters = attesters.or_otherwise("the attester's keys")?;
+        self.provider.trust_attesters(KeySource::Fixed(attesters));
+        Ok(())
+    }
+
     /// Looks for every secret that ever was in everything that the service wrote: data directory and log.
     pub(super) fn search_service_files(&self) -> Result<Searched, Otherwise> {
         let mut searched = Searched {
@@ -323,14 +356,44 @@ impl Authorities {
     }
 }
 
+/// The names of both servers.
+pub(super) fn hosts() -> Vec<&'static str> {
+    [HOSTS.as_slice(), LIBRARY_HOSTS.as_slice()].concat()
+}
+
+async fn start_provider(
+    authorities: &Authorities,
+    secret: &ClientSecret,
+) -> Result<bonafide_provider::Running, Otherwise> {
+    let identity = authorities.public.server(&hosts());
+    let identity = identity.or_otherwise("the servers' certificate")?;
+    let mut options = ProviderOptions::demo(identity, ClientSecret::new(secret.expose()));
+    options.library = Some(LibraryOptions::demo(&ClientSecret::generate()));
+    let provider = Provider::start(options).await;
+    provider.or_otherwise("the provider")
+}
+
+/// How the service reaches the servers of this small internet.
+fn outbound(
+    provider: &bonafide_provider::Running,
+    authorities: &Authorities,
+) -> Result<OutboundOptions, Otherwise> {
+    let proxy = provider.proxy_addr().or_otherwise("no proxy")?;
+    Ok(OutboundOptions {
+        extra_roots: vec![authorities.public.certificate_der().to_vec()],
+        proxy: Some(format!("http://{proxy}")),
+    })
+}
+
 async fn start_service(
     desk: &Path,
-    clock: &Clock,
+    (clock, outbound): (&Clock, OutboundOptions),
 ) -> Result<(bonafide_server::Running, Tap), Otherwise> {
     let loose_end = LooseEnd::new().await.or_otherwise("a wire")?;
     let options = ServeOptions {
         public_url: Some(format!("http://{}", loose_end.address())),
         clock: clock.clone(),
+        outbound,
         ..ServeOptions::on_loopback(desk.join(DATA))
     };
     let service = Server::start(options).await.or_otherwise("the service")?;

@@ -325,7 +325,7 @@ fn sort(answers: Vec<Result<Answer, SdkError>>) -> Result<Sorted, SdkError> {
             Answer::Secret(secret) => {
                 secrets.insert(secret.name.clone(), secret);
             }
-            Answer::Enrolled | Answer::Trust(_) => {}
+            Answer::Enrolled | Answer::Trust(_) | Answer::Credential(_) | Answer::Relayed(_) => {}
         }
     }
     Ok((token, secrets))

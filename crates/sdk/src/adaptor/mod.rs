@@ -6,6 +6,7 @@
 mod client;
 mod desktop;
 mod failure;
+mod login;
 mod oauth;
 mod placeholder;
 mod redirect;
@@ -15,6 +16,11 @@ mod transport;
 
 pub use client::{ProtectedClient, ProtectedClientBuilder};
 pub use desktop::{DirectoryVault, SystemClock};
+pub use login::{
+    Authority, BegunLogin, Choice, InstanceKeys, LadderReject, LoginError, LoginFault,
+    LoginSettings, LoginStage, Means, OAuthSession, PassedOver, RungWish, Standing, Target, Unfit,
+    choose,
+};
 pub use request::{ProtectedRequest, ProtectedResponse, Redirects};
 pub use tls::Roots;
 pub use transport::ReqwestTransport;

@@ -16,6 +16,8 @@ impl ProtectedClient {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
             Method::Delete => reqwest::Method::DELETE,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
         };
         let mut protected =
             ProtectedRequest::to_url(method, request.url.clone())?.redirects(Redirects::Return);

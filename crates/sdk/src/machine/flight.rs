@@ -2,50 +2,53 @@
 //! who waits (W-18). It decides when a ticket is spent, kept or given up, and never tries in a loop.
 
 use core::time::Duration;
+use std::collections::VecDeque;
 
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{
-    AttestationReply, ChallengePurpose, ChallengeReply, EnrolmentReply, MOST_ITEMS, SecretOutcome,
-    SecretWish, TokenOutcome, TokenWish,
+    AttestationReply, ChallengePurpose, ChallengeReply, EnrolmentReply, MOST_ITEMS, SecretWish,
+    TokenWish,
 };
 use bonafide_wire::ids::DeviceId;
 use bonafide_wire::problem::ProblemCode;
 use serde::{Deserialize, Serialize};
 
-use super::holdings::{Holdings, Life, REFUSAL_LIFE};
-use super::{Action, Answer, CallId, Failure, Machine, Moment};
+use super::holdings::{Holdings, REFUSAL_LIFE};
+use super::outcome::{credential, secret, token};
+use super::{Action, Answer, AuthenticationWish, CallId, Errand, Failure, Machine, Moment};
 use crate::error::SdkError;
 use crate::fault::{Fault, ReplyFault};
 use crate::host::{AttesterError, Record};
-use crate::released::{AttestationToken, RuntimeSecret, Wish};
+use crate::released::Wish;
 
 /// No answer of the service silences an app for longer than this.
 const LONGEST_REST: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Default)]
 pub(super) struct InstanceState {
-    enrolment: Option<Enrolment>,
+    pub(super) enrolment: Option<Enrolment>,
     device_id: Option<DeviceId>,
     holdings: Holdings,
     /// The service refused or is busy: nobody asks again before this.
     refusal: Option<(SdkError, Duration)>,
-    flight: Option<Flight>,
+    pub(super) flight: Option<Flight>,
     waiting: Vec<(CallId, Wish)>,
+    pub(super) errands: VecDeque<(CallId, Box<Errand>)>,
 }
 
 /// The record that the vault keeps.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Enrolment {
-    ticket: Base64Url,
-    device_id: Option<DeviceId>,
+pub(super) struct Enrolment {
+    pub(super) ticket: Base64Url,
+    pub(super) device_id: Option<DeviceId>,
     /// By the service's clock; unknown for the ticket of a refused instance.
-    expires_at: Option<i64>,
+    pub(super) expires_at: Option<i64>,
 }
 
 #[derive(Debug)]
-struct Flight {
-    purpose: ChallengePurpose,
+pub(super) struct Flight {
+    pub(super) purpose: ChallengePurpose,
     /// A flight gives a ticket up at most once.
     gave_ticket_up: bool,
     /// A flight asks for a second challenge at most once.
@@ -55,9 +58,10 @@ struct Flight {
 
 /// What was asked for in the attestation under way.
 #[derive(Debug)]
-struct Request {
-    tokens: Vec<TokenWish>,
-    secrets: Vec<SecretWish>,
+pub(super) struct Request {
+    pub(super) tokens: Vec<TokenWish>,
+    pub(super) secrets: Vec<SecretWish>,
+    pub(super) authentications: Vec<(AuthenticationWish, Wish)>,
     sent: Moment,
 }
 
@@ -102,7 +106,8 @@ impl InstanceState {
                 None => self.waiting.push((call, wish)),
             }
         }
-        if self.waiting.is_empty() || self.flight.is_some() {
+        self.refuse_errands(now, actions);
+        if (self.waiting.is_empty() && self.errands.is_empty()) || self.flight.is_some() {
             return;
         }
         let over = |held: &Enrolment| server_seconds.is_some_and(|now| held.is_over(now));
@@ -110,8 +115,8 @@ impl InstanceState {
             self.give_ticket_up(actions);
         }
         let purpose = match self.enrolment {
-            Some(_) => ChallengePurpose::Attestation,
             None => ChallengePurpose::Enrolment,
+            Some(_) => self.next_purpose(),
         };
         self.flight = Some(Flight {
             purpose,
@@ -120,6 +125,31 @@ impl InstanceState {
             request: None,
         });
         actions.push(Action::RequestChallenge(purpose));
+    }
+
+    /// What an enrolled instance asks a challenge for: wishes first, errands one by one after them.
+    fn next_purpose(&self) -> ChallengePurpose {
+        if self.waiting.is_empty() {
+            ChallengePurpose::Relay
+        } else {
+            ChallengePurpose::Attestation
+        }
+    }
+
+    /// A refused instance's errands are not carried out.
+    fn refuse_errands(&mut self, now: Moment, actions: &mut Vec<Action>) {
+        let Some((error, until)) = &self.refusal else {
+            return;
+        };
+        let error = error
+            .clone()
+            .with_retry_after(until.saturating_sub(now.monotonic));
+        // The errand under way is answered by its own outcome.
+        let under_way = usize::from(self.is_on_errand());
+        for (call, _) in self.errands.drain(under_way.min(self.errands.len())..) {
+            let answer = Err(error.clone());
+            actions.push(Action::Answer { call, answer });
+        }
     }
 
     fn known(&self, wish: &Wish, now: Moment) -> Option<Result<Answer, SdkError>> {
@@ -142,7 +172,7 @@ impl InstanceState {
         actions.push(Action::Erase(Record::Enrolment));
     }
 
-    fn hold_ticket(&mut self, enrolment: Enrolment, actions: &mut Vec<Action>) {
+    pub(super) fn hold_ticket(&mut self, enrolment: Enrolment, actions: &mut Vec<Action>) {
         if let Ok(bytes) = serde_json::to_vec(&enrolment) {
             actions.push(Action::Save {
                 record: Record::Enrolment,
@@ -156,7 +186,7 @@ impl InstanceState {
     }
 
     /// Ends the flight: everybody who waits shares its failure.
-    fn fail(&mut self, failure: Failure, now: Moment, actions: &mut Vec<Action>) {
+    pub(super) fn fail(&mut self, failure: Failure, now: Moment, actions: &mut Vec<Action>) {
         self.flight = None;
         let mut error = failure.error;
         if let Some(ticket) = failure.ticket {
@@ -178,7 +208,12 @@ impl InstanceState {
             error = error.with_retry_after(rest);
             self.refusal = Some((error.clone(), now.monotonic.saturating_add(rest)));
         }
-        for (call, _) in core::mem::take(&mut self.waiting) {
+        let waiting = core::mem::take(&mut self.waiting).into_iter();
+        let errands = core::mem::take(&mut self.errands).into_iter();
+        let calls = waiting
+            .map(|(call, _)| call)
+            .chain(errands.map(|(call, _)| call));
+        for call in calls {
             actions.push(Action::Answer {
                 call,
                 answer: Err(error.clone()),
@@ -190,6 +225,7 @@ impl InstanceState {
     fn collect(&self, now: Moment) -> Request {
         let mut tokens = Vec::new();
         let mut secrets = Vec::new();
+        let mut authentications: Vec<(AuthenticationWish, Wish)> = Vec::new();
         for (_, wish) in &self.waiting {
             match wish {
                 Wish::Enrolment => {}
@@ -207,11 +243,20 @@ impl InstanceState {
                     };
                     add(&mut secrets, wish);
                 }
+                Wish::ClientAttestation { upstream, .. } => {
+                    let asked = AuthenticationWish::Attested(upstream.clone());
+                    add_authentication(&mut authentications, (asked, wish.clone()));
+                }
+                Wish::ClientAssertion { upstream, .. } => {
+                    let asked = AuthenticationWish::Assertion(upstream.clone());
+                    add_authentication(&mut authentications, (asked, wish.clone()));
+                }
             }
         }
         Request {
             tokens,
             secrets,
+            authentications,
             sent: now,
         }
     }
@@ -250,6 +295,17 @@ fn add<T: PartialEq>(wishes: &mut Vec<T>, wish: T) {
     }
 }
 
+/// The same twice is refused, so the second of two assertions waits for the next flight.
+fn add_authentication(
+    wishes: &mut Vec<(AuthenticationWish, Wish)>,
+    (asked, wish): (AuthenticationWish, Wish),
+) {
+    let room = wishes.len() < MOST_ITEMS;
+    if room && wishes.iter().all(|(known, _)| *known != asked) {
+        wishes.push((asked, wish));
+    }
+}
+
 impl Machine {
     pub(super) fn challenged(
         &mut self,
@@ -273,10 +329,19 @@ impl Machine {
                     ticket: enrolment.ticket.clone(),
                     tokens: request.tokens.clone(),
                     secrets: request.secrets.clone(),
+                    authentications: request
+                        .authentications
+                        .iter()
+                        .map(|(asked, _)| asked.clone())
+                        .collect(),
                 });
                 if let Some(flight) = &mut self.instance.flight {
                     flight.request = Some(request);
                 }
+            }
+            (ChallengePurpose::Relay, Some(enrolment)) => {
+                let ticket = enrolment.ticket.clone();
+                self.instance.set_out(reply.challenge, ticket, actions);
             }
             _ => actions.push(Action::Enrol {
                 challenge: reply.challenge,
@@ -304,11 +369,12 @@ impl Machine {
         let life = (now, Duration::ZERO);
         self.instance
             .settle(Wish::Enrolment, Ok(Answer::Enrolled), life, actions);
-        if self.instance.waiting.is_empty() {
+        let purpose = self.instance.next_purpose();
+        if self.instance.waiting.is_empty() && self.instance.errands.is_empty() {
             self.instance.flight = None;
         } else if let Some(flight) = &mut self.instance.flight {
-            flight.purpose = ChallengePurpose::Attestation;
-            actions.push(Action::RequestChallenge(flight.purpose));
+            flight.purpose = purpose;
+            actions.push(Action::RequestChallenge(purpose));
         }
     }
 
@@ -368,6 +434,12 @@ impl Machine {
             self.instance
                 .settle(wish, outcome, (request.sent, life), actions);
         }
+        let authentications = request.authentications.iter();
+        for ((asked, wish), outcome) in authentications.zip(reply.client_authentications) {
+            let (outcome, life) = credential(asked, outcome, server_time);
+            self.instance
+                .settle(wish.clone(), outcome, (request.sent, life), actions);
+        }
         for (wish, outcome) in request.secrets.iter().zip(reply.secrets) {
             let (outcome, life) = secret(outcome, server_time);
             let wish = Wish::Secret {
@@ -387,7 +459,7 @@ impl Machine {
     }
 
     /// A challenge that grew old on the way is asked for once more.
-    fn challenge_again(&mut self, failure: &Failure, actions: &mut Vec<Action>) -> bool {
+    pub(super) fn challenge_again(&mut self, failure: &Failure, actions: &mut Vec<Action>) -> bool {
         let stale = matches!(
             failure.error.fault(),
             Fault::Problem(
@@ -408,7 +480,7 @@ impl Machine {
     }
 
     /// A ticket or key that is worthless is given up once; the instance enrols anew.
-    fn enrol_again(&mut self, failure: &Failure, actions: &mut Vec<Action>) -> bool {
+    pub(super) fn enrol_again(&mut self, failure: &Failure, actions: &mut Vec<Action>) -> bool {
         let worthless = matches!(
             failure.error.fault(),
             Fault::Problem(
@@ -425,85 +497,6 @@ impl Machine {
                 true
             }
             _ => false,
-        }
-    }
-}
-
-impl Request {
-    /// Whether the outcomes are those of the wishes, one each and in their order.
-    fn is_answered_by(&self, reply: &AttestationReply) -> bool {
-        let tokens = self.tokens.len() == reply.tokens.len()
-            && self
-                .tokens
-                .iter()
-                .zip(&reply.tokens)
-                .all(|(wish, outcome)| {
-                    let (TokenOutcome::Issued { audience, .. }
-                    | TokenOutcome::Withheld { audience, .. }) = outcome;
-                    *audience == wish.audience
-                });
-        let secrets = self.secrets.len() == reply.secrets.len()
-            && self
-                .secrets
-                .iter()
-                .zip(&reply.secrets)
-                .all(|(wish, outcome)| {
-                    let (SecretOutcome::Released { name, host, .. }
-                    | SecretOutcome::Withheld { name, host, .. }) = outcome;
-                    *name == wish.name && *host == wish.host
-                });
-        tokens && secrets
-    }
-}
-
-fn token(outcome: TokenOutcome, server_time: i64) -> (Result<Answer, SdkError>, Duration) {
-    match outcome {
-        TokenOutcome::Issued {
-            audience,
-            token,
-            expires_at,
-        } => {
-            let life = Life {
-                server_time,
-                expires_at,
-            };
-            let token = AttestationToken {
-                audience,
-                token: token.0,
-            };
-            (Ok(Answer::Token(token)), life.of_token())
-        }
-        TokenOutcome::Withheld { reason, .. } => {
-            (Err(Fault::Withheld(reason).into()), REFUSAL_LIFE)
-        }
-    }
-}
-
-fn secret(outcome: SecretOutcome, server_time: i64) -> (Result<Answer, SdkError>, Duration) {
-    match outcome {
-        SecretOutcome::Released {
-            name,
-            host,
-            uses,
-            value,
-            version,
-            expires_at,
-        } => {
-            let life = Life {
-                server_time,
-                expires_at,
-            };
-            let secret = RuntimeSecret {
-                name,
-                host,
-                uses,
-                version,
-                value: value.0,
-            };
-            (Ok(Answer::Secret(secret)), life.of_secret())
-        }
-        SecretOutcome::Withheld { reason, .. } => {
-            (Err(Fault::Withheld(reason).into()), REFUSAL_LIFE)
         }
     }
 }

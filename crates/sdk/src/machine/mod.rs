@@ -4,8 +4,10 @@
 //! out the actions **in their order** and reports each effect's outcome with the event that belongs to it.
 //! At most one enrolment or attestation, and one fetch of trust metadata, is under way at a time (W-18).
 
+mod errand;
 mod flight;
 mod holdings;
+mod outcome;
 mod server_clock;
 mod trust;
 
@@ -17,11 +19,13 @@ use bonafide_wire::config_string::SdkConfig;
 use bonafide_wire::device::{
     AttestationReply, ChallengePurpose, ChallengeReply, EnrolmentReply, SecretWish, TokenWish,
 };
-use bonafide_wire::ids::DeviceId;
+use bonafide_wire::ids::{DeviceId, UpstreamName};
+use bonafide_wire::secret::SecretText;
+use bonafide_wire::upstream::{RelayOrder, RelayReply};
 
 use crate::error::SdkError;
 use crate::host::Record;
-use crate::released::{AttestationToken, RuntimeSecret, Trust, Wish};
+use crate::released::{AttestationToken, ClientCredential, Relayed, RuntimeSecret, Trust, Wish};
 
 use flight::InstanceState;
 use server_clock::ServerClock;
@@ -49,6 +53,13 @@ pub enum Event {
         /// What.
         wish: Wish,
     },
+    /// A caller wants something of an authorization server, by way of the service.
+    RelayAsked {
+        /// Who.
+        call: CallId,
+        /// What.
+        errand: Box<Errand>,
+    },
     /// A caller wants the trust metadata.
     TrustAsked {
         /// Who.
@@ -69,6 +80,8 @@ pub enum Event {
     Enrolled(Result<EnrolmentReply, Failure>),
     /// Outcome of [`Action::Attest`].
     Attested(Result<Box<AttestationReply>, Failure>),
+    /// Outcome of [`Action::Relay`].
+    Relayed(Result<Box<RelayReply>, Failure>),
     /// Outcome of [`Action::FetchTrust`].
     TrustFetched(Result<TrustAnswer, Failure>),
     /// Time passed: forget what has outlived its life.
@@ -97,6 +110,17 @@ pub enum Action {
         tokens: Vec<TokenWish>,
         /// Secrets wanted.
         secrets: Vec<SecretWish>,
+        /// Proofs of being the app wanted.
+        authentications: Vec<AuthenticationWish>,
+    },
+    /// Measure, sign, and `POST relay/…` with a response key made for it.
+    Relay {
+        /// From the service, for this one request.
+        challenge: Base64Url,
+        /// The ticket held.
+        ticket: Base64Url,
+        /// What is wanted.
+        errand: Box<Errand>,
     },
     /// `GET trust-bundle`
     FetchTrust {
@@ -132,8 +156,51 @@ pub enum Answer {
     Token(AttestationToken),
     /// A secret.
     Secret(RuntimeSecret),
+    /// A client attestation or a client assertion.
+    Credential(ClientCredential),
+    /// An authorization server's answer.
+    Relayed(Box<Relayed>),
     /// The trust metadata in force.
     Trust(Trust),
+}
+
+/// A proof of being the app that is wanted; the driver adds the instance's key where one belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuthenticationWish {
+    /// A client attestation for the instance's key at this server.
+    Attested(UpstreamName),
+    /// A client assertion for this server.
+    Assertion(UpstreamName),
+}
+
+impl AuthenticationWish {
+    /// The authorization server.
+    pub fn upstream(&self) -> &UpstreamName {
+        match self {
+            Self::Attested(upstream) | Self::Assertion(upstream) => upstream,
+        }
+    }
+}
+
+/// Something that the service is to do at an authorization server. Once it was sent, only the very same bytes may be sent
+/// again: codes are good once.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    /// The server.
+    pub upstream: UpstreamName,
+    /// What is wanted of it.
+    pub order: ErrandOrder,
+    /// A DPoP proof for its endpoint.
+    pub dpop: Option<SecretText>,
+}
+
+/// What is wanted of an authorization server.
+#[derive(Debug, Clone)]
+pub enum ErrandOrder {
+    /// A token request or a revocation, complete.
+    Order(RelayOrder),
+    /// That this instance becomes a client of its own; the driver adds its key.
+    Register,
 }
 
 /// How new trust metadata must be for a caller.
@@ -239,6 +306,11 @@ impl Machine {
             Event::Challenged(outcome) => self.challenged(outcome, now, &mut actions),
             Event::Enrolled(outcome) => self.enrolled(outcome, now, &mut actions),
             Event::Attested(outcome) => self.attested(outcome, now, &mut actions),
+            Event::RelayAsked { call, errand } => {
+                self.instance.errand_asked(call, errand);
+                self.proceed(now, &mut actions);
+            }
+            Event::Relayed(outcome) => self.relayed(outcome, now, &mut actions),
             Event::TrustFetched(outcome) => {
                 let seconds = self.clock.seconds(now);
                 self.trust.fetched(outcome, (now, seconds), &mut actions);

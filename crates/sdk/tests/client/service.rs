@@ -105,6 +105,7 @@ impl Service {
         let hosts = Hosts {
             transport: Arc::new(Way(Arc::clone(self))),
             attester: Arc::new(Phone),
+            keys: Arc::new(bonafide_sdk::host::NoKeys),
             vault,
             clock,
         };

@@ -4,17 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bonafide_sdk::host::TransportError;
-use bonafide_sdk::machine::{Action, Answer, Event, Failure, TrustAnswer, Urgency};
+use bonafide_sdk::machine::{
+    Action, Answer, AuthenticationWish, Errand, ErrandOrder, Event, Failure, TrustAnswer, Urgency,
+};
 use bonafide_sdk::{Fault, ProblemCode, SdkError, Wish};
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{SecretWish, TokenWish};
 use proptest::prelude::*;
 
-use crate::script::{Outcomes, Script, TrustAuthor, refused_with, secret, token};
+use crate::script::{
+    Outcomes, Script, TrustAuthor, assertion, attested, refused_with, secret, token, upstream,
+};
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Ask(u8),
+    SendOut,
     AskTrust(bool),
     /// The oldest effect under way ends like this.
     Finish(Ending),
@@ -37,7 +42,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Ending::Unreachable),
     ];
     prop_oneof![
-        3 => (0_u8..6).prop_map(Step::Ask),
+        3 => (0_u8..9).prop_map(Step::Ask),
+        1 => Just(Step::SendOut),
         1 => any::<bool>().prop_map(Step::AskTrust),
         4 => ending.prop_map(Step::Finish),
         1 => (0_u16..400).prop_map(Step::Pass),
@@ -48,13 +54,17 @@ enum Effect {
     Load,
     Challenge,
     Enrol,
-    Attest(Vec<TokenWish>, Vec<SecretWish>),
+    Attest(Vec<TokenWish>, Vec<SecretWish>, Vec<AuthenticationWish>),
+    Relay,
     FetchTrust,
 }
 
 impl Effect {
     fn is_instance(&self) -> bool {
-        matches!(self, Self::Challenge | Self::Enrol | Self::Attest(..))
+        matches!(
+            self,
+            Self::Challenge | Self::Enrol | Self::Attest(..) | Self::Relay
+        )
     }
 }
 
@@ -89,8 +99,12 @@ impl World {
                 Action::RequestChallenge(_) => Effect::Challenge,
                 Action::Enrol { .. } => Effect::Enrol,
                 Action::Attest {
-                    tokens, secrets, ..
-                } => Effect::Attest(tokens, secrets),
+                    tokens,
+                    secrets,
+                    authentications,
+                    ..
+                } => Effect::Attest(tokens, secrets, authentications),
+                Action::Relay { .. } => Effect::Relay,
                 Action::FetchTrust { .. } => Effect::FetchTrust,
                 Action::Save { .. } | Action::Erase(_) | Action::ForgetKey => continue,
                 Action::Answer { call, answer } => {
@@ -119,10 +133,22 @@ impl World {
                 let wish = match which {
                     0 => Wish::Enrolment,
                     1 | 2 => token(&format!("api{which}.example.com")),
+                    6 => attested("library", 1),
+                    7 | 8 => assertion("library", self.calls),
                     _ => secret(&format!("key{which}"), "api.example.com"),
                 };
                 let call = self.next_call();
                 self.play(Event::Asked { call, wish });
+            }
+            Step::SendOut => {
+                let call = self.next_call();
+                let errand = Errand {
+                    upstream: upstream("library"),
+                    order: ErrandOrder::Register,
+                    dpop: None,
+                };
+                let errand = Box::new(errand);
+                self.play(Event::RelayAsked { call, errand });
             }
             Step::AskTrust(now) => {
                 let call = self.next_call();
@@ -160,6 +186,7 @@ impl World {
             (Effect::Challenge, Some(failure)) => Event::Challenged(Err(failure)),
             (Effect::Enrol, Some(failure)) => Event::Enrolled(Err(failure)),
             (Effect::Attest(..), Some(failure)) => Event::Attested(Err(failure)),
+            (Effect::Relay, Some(failure)) => Event::Relayed(Err(failure)),
             (Effect::FetchTrust, Some(failure)) => Event::TrustFetched(Err(failure)),
             (effect, None) => self.succeed(effect),
         };
@@ -181,7 +208,8 @@ impl World {
                 ticket_expires_at: 6_000,
                 server_time: 5_000,
             })),
-            Effect::Attest(tokens, secrets) => {
+            Effect::Relay => Event::Relayed(Ok(Box::new(self.script.relay_reply("t", 200)))),
+            Effect::Attest(tokens, secrets, authentications) => {
                 let mut outcomes = Outcomes::default().trust(self.number % 5);
                 for wish in tokens {
                     outcomes = outcomes.token(wish.audience.as_str(), "jwt", 300);
@@ -191,6 +219,9 @@ impl World {
                     let end = self.script.now.monotonic.as_secs() + 60;
                     self.secrets_end_at.insert(value.clone(), end);
                     outcomes = outcomes.secret(wish.name.as_str(), wish.host.as_str(), &value, 60);
+                }
+                for wish in authentications {
+                    outcomes = outcomes.credential(wish.upstream().as_str(), "jwt", 60);
                 }
                 Event::Attested(Ok(Box::new(self.script.reply("t", outcomes))))
             }

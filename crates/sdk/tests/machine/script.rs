@@ -5,7 +5,8 @@ use core::time::Duration;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use bonafide_sdk::machine::{
-    Action, Answer, Event, Failure, Machine, Moment, TrustAnswer, Urgency,
+    Action, Answer, AuthenticationWish, Errand, ErrandOrder, Event, Failure, Machine, Moment,
+    TrustAnswer, Urgency,
 };
 use bonafide_sdk::{Fault, Freshness, Host, ProblemCode, SdkConfig, SdkError, SecretName, Wish};
 use bonafide_trust::author::{self, Role, signed_bytes};
@@ -16,7 +17,8 @@ use bonafide_wire::device::{
     TokenOutcome, Withheld,
 };
 use bonafide_wire::envelope::key_id;
-use bonafide_wire::ids::{AccountId, DeviceId};
+use bonafide_wire::ids::{AccountId, DeviceId, UpstreamName};
+use bonafide_wire::upstream::{ClientAuthenticationOutcome, RelayReply, RelayedHeaders};
 
 /// The service's clock at the beginning.
 pub(crate) const SERVER: i64 = 2_000_000;
@@ -34,6 +36,24 @@ pub(crate) fn config() -> SdkConfig {
 
 pub(crate) fn host(name: &str) -> Host {
     Host::parse(name).unwrap()
+}
+
+pub(crate) fn upstream(name: &str) -> UpstreamName {
+    UpstreamName::parse(name).unwrap()
+}
+
+pub(crate) fn attested(name: &str, key: u8) -> Wish {
+    Wish::ClientAttestation {
+        upstream: upstream(name),
+        public_key: Base64Url(vec![key]),
+    }
+}
+
+pub(crate) fn assertion(name: &str, request: u64) -> Wish {
+    Wish::ClientAssertion {
+        upstream: upstream(name),
+        request,
+    }
 }
 
 pub(crate) fn token(audience: &str) -> Wish {
@@ -174,8 +194,48 @@ impl Script {
                 .into_iter()
                 .map(|outcome| outcome.at(server_time))
                 .collect(),
-            client_authentications: Vec::new(),
+            client_authentications: outcomes
+                .credentials
+                .into_iter()
+                .map(|(name, value, life)| ClientAuthenticationOutcome::Issued {
+                    upstream: upstream(&name),
+                    value: value.into(),
+                    expires_at: server_time + life,
+                })
+                .collect(),
         }
+    }
+
+    pub(crate) fn send_on_errand(&mut self, call: u64, name: &str) -> Vec<String> {
+        let errand = Errand {
+            upstream: upstream(name),
+            order: ErrandOrder::Register,
+            dpop: None,
+        };
+        let errand = Box::new(errand);
+        self.play(Event::RelayAsked { call, errand })
+    }
+
+    pub(crate) fn relay(&mut self, ticket: &str, status: u16) -> Vec<String> {
+        let reply = self.relay_reply(ticket, status);
+        self.play(Event::Relayed(Ok(Box::new(reply))))
+    }
+
+    pub(crate) fn relay_reply(&self, ticket: &str, status: u16) -> RelayReply {
+        let server_time = self.server_time();
+        RelayReply {
+            ticket: Base64Url(ticket.as_bytes().to_vec()),
+            ticket_expires_at: server_time + MONTH,
+            server_time,
+            status,
+            headers: RelayedHeaders::default(),
+            body: String::new().into(),
+            refresh_token_kept: false,
+        }
+    }
+
+    pub(crate) fn relay_fails(&mut self, failure: Failure) -> Vec<String> {
+        self.play(Event::Relayed(Err(failure)))
     }
 
     pub(crate) fn attestation_fails(&mut self, failure: Failure) -> Vec<String> {
@@ -192,6 +252,7 @@ impl Script {
 pub(crate) struct Outcomes {
     tokens: Vec<GivenToken>,
     secrets: Vec<GivenSecret>,
+    credentials: Vec<(String, String, i64)>,
     trust_version: u64,
 }
 
@@ -227,6 +288,11 @@ impl Outcomes {
     pub(crate) fn no_secret(mut self, name: &str, host: &str, reason: Withheld) -> Self {
         self.secrets
             .push(GivenSecret::Withheld(name.into(), host.into(), reason));
+        self
+    }
+
+    pub(crate) fn credential(mut self, upstream: &str, value: &str, life: i64) -> Self {
+        self.credentials.push((upstream.into(), value.into(), life));
         self
     }
 
@@ -298,17 +364,32 @@ pub(crate) fn describe(action: &Action) -> String {
             "challenge attestation".to_owned()
         }
         Action::Enrol { challenge } => format!("enrol {}", text(challenge)),
+        Action::Relay {
+            challenge,
+            ticket,
+            errand,
+        } => format!(
+            "relay {} {} {}",
+            text(challenge),
+            text(ticket),
+            errand.upstream
+        ),
         Action::Attest {
             challenge,
             ticket,
             tokens,
             secrets,
+            authentications,
         } => {
+            let authentications = authentications.iter().map(|wish| match wish {
+                AuthenticationWish::Attested(upstream) => format!(" attested:{upstream}"),
+                AuthenticationWish::Assertion(upstream) => format!(" assertion:{upstream}"),
+            });
             let tokens = tokens.iter().map(|wish| format!(" {}", wish.audience));
             let secrets = secrets
                 .iter()
                 .map(|wish| format!(" {}@{}", wish.name, wish.host));
-            let wishes: String = tokens.chain(secrets).collect();
+            let wishes: String = tokens.chain(secrets).chain(authentications).collect();
             format!("attest {} {}:{wishes}", text(challenge), text(ticket))
         }
         Action::FetchTrust { etag } => match etag {
@@ -335,6 +416,8 @@ fn describe_answer(answer: &Result<Answer, SdkError>) -> String {
     match answer {
         Ok(Answer::Enrolled) => "enrolled".to_owned(),
         Ok(Answer::Token(token)) => format!("token {}", token.expose()),
+        Ok(Answer::Credential(credential)) => format!("credential {}", credential.expose()),
+        Ok(Answer::Relayed(relayed)) => format!("relayed {}", relayed.status),
         Ok(Answer::Secret(secret)) => format!("secret {}", secret.expose()),
         Ok(Answer::Trust(trust)) => {
             let stale = match trust.freshness() {

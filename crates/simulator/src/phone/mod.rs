@@ -244,6 +244,19 @@ impl Phone {
             .sign(message)
     }
 
+    /// The public half of a P-256 key of this app: an uncompressed point of 65 bytes.
+    pub fn public_key(&self, app: AppUid, alias: &KeyAlias) -> Result<Vec<u8>, SimulatorError> {
+        let state = self.lock();
+        let key = state.keys.get(&(app, alias.clone()));
+        let spki = key.ok_or(SimulatorError::KeyNotFound)?.spki()?;
+        // The point is what a SubjectPublicKeyInfo of P-256 ends with.
+        let point = spki.len().checked_sub(65).and_then(|at| spki.get(at..));
+        point
+            .filter(|point| point.first() == Some(&4))
+            .map(<[u8]>::to_vec)
+            .ok_or(SimulatorError::KeyNotFound)
+    }
+
     /// The names of this app's keys.
     pub fn aliases(&self, app: AppUid) -> Vec<KeyAlias> {
         let state = self.lock();

@@ -83,8 +83,9 @@ async fn build_registered(stage: &mut Stage, scene: &mut Scene) -> Told {
 async fn login_works(stage: &mut Stage, scene: &mut Scene) -> Told {
     let since = stage.registered_at.or_otherwise("nothing was registered")?;
     scene.sent(
-        "The same steps. This time the answer holds the secret, sealed to a key that the SDK made for this one \
-         request; Books puts it into the token request and drops it.",
+        "Books has kept the code, sealed, and goes on where it was refused; the user is not asked again. This time the \
+         answer holds the secret, sealed to a key that the SDK made for this one request; Books puts it into the token \
+         request and drops it.",
     );
     let user = stage.books.login().await.or_otherwise("login")?;
     let waited = since.elapsed();

@@ -2,6 +2,7 @@
 
 mod attackers;
 mod first_login;
+mod ladder;
 mod over_the_air;
 mod setup;
 
@@ -17,7 +18,8 @@ pub(super) async fn tell(stage: &mut Stage, teller: &mut Teller) -> Result<(), F
     setup::tell(stage, teller).await?;
     first_login::tell(stage, teller).await?;
     attackers::tell(stage, teller).await?;
-    over_the_air::tell(stage, teller).await
+    over_the_air::tell(stage, teller).await?;
+    ladder::tell(stage, teller).await
 }
 
 /// Runs one step and tells it.
