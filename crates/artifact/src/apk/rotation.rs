@@ -141,9 +141,7 @@ pub(crate) fn check_rotation(signer: &Signer, rotation: Option<u32>, findings: &
         (NumberAttribute::Is(announced), Some(found)) if announced != found => {
             Code::RotationLevelDiffers
         }
-        (NumberAttribute::Absent, Some(_)) if signer.scheme == Scheme::V3 => {
-            Code::RotationUnannounced
-        }
+        (NumberAttribute::Absent, Some(_)) => Code::RotationUnannounced,
         _ => return,
     };
     findings.push(Finding::new(code, signer.scheme.as_str()));

@@ -103,6 +103,8 @@ fn refuses_a_block_that_is_not_the_one_the_older_signer_names() {
 fn a_stripped_block_leaves_older_android_as_it_was() {
     let mut blueprint = Blueprint::good();
     announce(&mut blueprint, 37, LATEST);
+    let on_37 = judge_on(&blueprint, None, Some(37));
+    assert_eq!(refusals(&on_37), [Code::SchemeStripped]);
     let inspection = judge_on(&blueprint, None, Some(36));
     assert_eq!(
         inspection.verdict(),
@@ -151,6 +153,11 @@ fn without_post_quantum_cryptography_the_levels_of_the_block_are_open_and_nobody
     assert_eq!(refusals(&inspection), [Code::HybridNotChecked]);
     assert!(inspection.identity().is_none());
     assert!(inspection.signed().iter().all(|range| range.api.to < 37));
+    assert!(
+        !inspection
+            .schemes()
+            .contains(&bonafide_artifact::Scheme::V32)
+    );
     assert_eq!(
         judge_on(&blueprint, None, Some(36)).verdict(),
         Verdict::Verified
@@ -173,10 +180,9 @@ fn without_post_quantum_cryptography_the_levels_of_the_block_are_open_and_nobody
 #[cfg(feature = "post-quantum")]
 mod verified {
     use super::*;
+    use crate::ATTRIBUTE_PREVIEW;
     use crate::mint::keys::ML_DSA_87;
     use crate::mint::{ID_V2, ID_V3, lineage_with};
-
-    const ATTRIBUTE_PREVIEW: u32 = 0xc2a6_b3ba;
 
     #[test]
     fn the_pair_signs_where_it_is_meant_to_and_the_history_goes_through_both() {
@@ -429,6 +435,19 @@ mod verified {
                 ),
             ],
         );
+    }
+
+    /// The first level that knows the scheme is the first that looks at it.
+    #[test]
+    fn a_broken_block_is_android_17s_business_alone() {
+        let mut blueprint = good();
+        blueprint.signers(V32)[1].spoil_signature = true;
+        for (max, expected) in [(36, &[][..]), (37, &[Code::SignatureWrong])] {
+            let inspection = judge_on(&blueprint, None, Some(max));
+            assert_eq!(refusals(&inspection), expected, "up to {max}");
+        }
+        let schemes = judge(&blueprint.build()).schemes().to_vec();
+        assert!(!schemes.contains(&bonafide_artifact::Scheme::V32));
     }
 
     /// The pair is compared with whatever is the newest of the older schemes.

@@ -5,7 +5,7 @@ use bonafide_artifact::{Code, Finding, Inspection, Options, Verdict, inspect};
 use crate::mint::cms::{CONTENT_TYPE, EC_KEY, InfoPlan, SHA1};
 use crate::mint::jar::{FilePlan, JarPlan, digest};
 use crate::mint::keys::CertificatePlan;
-use crate::mint::{Blueprint, EntryPlan, ManifestPlan, certificate};
+use crate::mint::{Blueprint, EntryPlan, ManifestPlan, SignerPlan, certificate};
 use crate::refusals;
 
 fn judge_on(plan: &JarPlan, min: Option<u32>, max: Option<u32>) -> Inspection {
@@ -449,6 +449,44 @@ fn v1_and_v2_must_be_by_one_signer_where_both_count() {
         [Code::SchemesSignersDiffer]
     );
     assert_eq!(refusals(&judge_on(&both(2), Some(24), None)), []);
+    let mut one_of_two = both(1);
+    let second = SignerPlan::new(2);
+    one_of_two.blueprint.signers(0).push(second);
+    let found = refusals(&judge_on(&one_of_two, Some(23), None));
+    assert_eq!(found, [Code::SchemesSignersDiffer]);
+}
+
+/// Android 7 and 8 know no v3: where there is no v2 beside it, v1 decides there.
+#[test]
+fn v1_decides_below_a_lonely_v3() {
+    let mut plan = JarPlan::of(Blueprint::good());
+    plan.target(29, None);
+    plan.blueprint.pairs.remove(0);
+    let signed = |plan: &JarPlan| -> Vec<String> {
+        let inspection = judge_on(plan, None, None);
+        let signed = inspection.signed().iter();
+        signed
+            .map(|range| format!("{} {}", range.api, range.scheme.as_str()))
+            .collect()
+    };
+    assert_eq!(refusals(&judge_on(&plan, None, None)), []);
+    assert_eq!(signed(&plan), ["24-27 v1", "28+ v3"]);
+    plan.files[0].cms.infos[0].spoil = true;
+    assert_eq!(
+        refusals(&judge_on(&plan, None, None)),
+        [Code::SignatureWrong]
+    );
+    assert_eq!(refusals(&judge_on(&plan, Some(28), None)), []);
+    plan.files[0].block = Some(b"none".to_vec());
+    assert_eq!(
+        refusals(&judge_on(&plan, None, None)),
+        [Code::JarBlockMalformed]
+    );
+    plan.files[0] = FilePlan::new("CERT", 2);
+    assert_eq!(
+        refusals(&judge_on(&plan, None, None)),
+        [Code::PastSignerDiffers]
+    );
 }
 
 #[test]

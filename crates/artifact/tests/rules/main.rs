@@ -29,6 +29,7 @@ use mint::{
 
 const ATTRIBUTE_LINEAGE: u32 = 0x3ba0_6f8c;
 const ATTRIBUTE_ROTATION: u32 = 0x559f_8b02;
+const ATTRIBUTE_PREVIEW: u32 = 0xc2a6_b3ba;
 
 fn judge(bytes: &[u8]) -> Inspection {
     inspect(&bytes, &Options::default()).expect("an archive")
@@ -409,6 +410,15 @@ fn refuses_a_stripped_scheme() {
             Code::RotationBlockMissing,
         ),
         (
+            "a level of v3.1 cut short",
+            |b| {
+                b.signers(1)[0]
+                    .attributes
+                    .push((ATTRIBUTE_ROTATION, vec![33]))
+            },
+            Code::AttributeMalformed,
+        ),
+        (
             "a stripping attribute cut short",
             |b| b.signers(0)[0].attributes[0].1.truncate(1),
             Code::AttributeMalformed,
@@ -445,6 +455,54 @@ fn refuses_ranges_of_levels_that_do_not_fit() {
             Code::SdkRangesDisagree,
         ),
     ]);
+}
+
+/// Signers whose ranges follow each other, and histories that only grow.
+#[test]
+fn takes_ranges_of_levels_that_follow_each_other() {
+    let preview = |key| SignerPlan::on(key, 34, LATEST).with(ATTRIBUTE_PREVIEW, &[]);
+    let proven = |plan: SignerPlan, keys: &[u8]| plan.with(ATTRIBUTE_LINEAGE, &lineage(keys));
+    let v3 = |signers: Vec<SignerPlan>| {
+        let mut blueprint = Blueprint::good();
+        *blueprint.signers(1) = signers;
+        refusals(&judge(&blueprint.build()))
+    };
+    let early = || SignerPlan::on(1, 28, 32);
+    let early_two = || proven(SignerPlan::on(2, 28, 32), &[1, 2]);
+    assert_eq!(v3(vec![early(), SignerPlan::on(1, 33, LATEST)]), []);
+    assert_eq!(v3(vec![SignerPlan::on(1, 33, LATEST), early()]), []);
+    assert_eq!(
+        v3(vec![
+            early(),
+            proven(SignerPlan::on(2, 33, LATEST), &[1, 2])
+        ]),
+        []
+    );
+    assert_eq!(
+        v3(vec![
+            early_two(),
+            proven(SignerPlan::on(2, 33, LATEST), &[1, 2])
+        ]),
+        []
+    );
+    let shrinks = vec![early_two(), proven(SignerPlan::on(1, 33, LATEST), &[1])];
+    assert_eq!(v3(shrinks), [Code::LineagesInconsistent]);
+    // A preview calls itself by the level before, so its signer may overlap the one before; any other may not.
+    let v31 = |second: SignerPlan| {
+        let mut blueprint = Blueprint::good();
+        let announced = (ATTRIBUTE_ROTATION, 33_u32.to_le_bytes().to_vec());
+        blueprint.signers(1)[0].attributes.push(announced);
+        let signers = vec![SignerPlan::on(1, 33, 34), second];
+        blueprint
+            .pairs
+            .push(PairPlan::Signers(ID_V31, signers, Vec::new()));
+        refusals(&judge(&blueprint.build()))
+    };
+    assert_eq!(v31(preview(1)), []);
+    assert_eq!(
+        v31(SignerPlan::on(1, 34, LATEST)),
+        [Code::SdkRangesDisagree]
+    );
 }
 
 fn rotate(blueprint: &mut Blueprint, proof: Vec<u8>) {
