@@ -446,8 +446,13 @@ mod verified {
             let inspection = judge_on(&blueprint, None, Some(max));
             assert_eq!(refusals(&inspection), expected, "up to {max}");
         }
-        let schemes = judge(&blueprint.build()).schemes().to_vec();
-        assert!(!schemes.contains(&bonafide_artifact::Scheme::V32));
+        let inspection = judge(&blueprint.build());
+        assert!(
+            !inspection
+                .schemes()
+                .contains(&bonafide_artifact::Scheme::V32)
+        );
+        assert!(inspection.signed().iter().all(|range| range.api.to < 37));
     }
 
     /// The pair is compared with whatever is the newest of the older schemes.

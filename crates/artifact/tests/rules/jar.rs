@@ -3,7 +3,7 @@
 use bonafide_artifact::{Code, Finding, Inspection, Options, Verdict, inspect};
 
 use crate::mint::cms::{CONTENT_TYPE, EC_KEY, InfoPlan, SHA1};
-use crate::mint::jar::{FilePlan, JarPlan, digest};
+use crate::mint::jar::{Author, FilePlan, JarPlan, digest};
 use crate::mint::keys::CertificatePlan;
 use crate::mint::{Blueprint, EntryPlan, ManifestPlan, SignerPlan, certificate};
 use crate::refusals;
@@ -228,6 +228,65 @@ fn sections_count_where_the_whole_manifest_is_not_signed() {
         refusals(&judge_on(&plan, None, None)),
         [Code::JarDigestWrong]
     );
+}
+
+/// Whole manifests and sections, by today's tools and by an old one, with either kind of line ends.
+#[test]
+fn the_author_of_a_signature_file_says_what_its_digests_are_over() {
+    let spoil_whole: fn(String) -> String = |t| {
+        let (head, rest) = t.split_once("\r\n\r\n").unwrap();
+        let (head, _) = head.rsplit_once(": ").unwrap();
+        format!("{head}: AAAA\r\n\r\n{rest}")
+    };
+    let spoil_sections: fn(String) -> String = |t| {
+        let (head, rest) = t.split_once("\r\n\r\n").unwrap();
+        format!("{head}\r\n\r\n{}", rest.replace("Digest: ", "Digest: AAAA"))
+    };
+    let line_ends: [fn(String) -> String; 2] = [|t| t, |t| t.replace("\r\n", "\n")];
+    for (author, line_ends) in [
+        (Author::Usual, line_ends[0]),
+        (Author::Usual, line_ends[1]),
+        (Author::Signtool, line_ends[1]),
+    ] {
+        for edit in [spoil_whole, spoil_sections] {
+            let mut plan = JarPlan::good();
+            plan.edit_manifest = line_ends;
+            plan.files[0].author = author;
+            plan.files[0].edit = edit;
+            let inspection = judge_on(&plan, None, None);
+            assert_eq!(refusals(&inspection), [], "{:?}", inspection.findings());
+        }
+    }
+}
+
+/// Before Android 7 nobody looked at the content type, nor at any signer but the first.
+#[test]
+fn older_levels_look_at_less_of_a_block() {
+    let mut plan = JarPlan::good();
+    plan.files[0].edit_cms = |cms, file| {
+        cms.infos[0] = cms.infos[0].clone().with_attributes(file);
+        let attributes = cms.infos[0].attributes.as_mut().unwrap();
+        attributes[0].1 = crate::mint::keys::tlv(0x06, CONTENT_TYPE);
+    };
+    assert_eq!(refusals(&judge_on(&plan, Some(21), Some(23))), []);
+    assert_eq!(
+        refusals(&judge_on(&plan, Some(21), Some(24))),
+        [Code::SignatureWrong]
+    );
+    let mut plan = JarPlan::good();
+    plan.files[0].cms.certificates.push(certificate(2));
+    plan.files[0].cms.infos.insert(0, InfoPlan::new(2));
+    plan.files[0].cms.infos[0].spoil = true;
+    assert_eq!(
+        refusals(&judge_on(&plan, Some(23), None)),
+        [Code::SignatureWrong]
+    );
+    assert_eq!(
+        refusals(&judge_on(&plan, Some(24), None)),
+        [Code::JarFirstSignerFails]
+    );
+    plan.files[0].cms.infos.reverse();
+    assert_eq!(refusals(&judge_on(&plan, Some(24), None)), []);
 }
 
 /// Android passes over such a file as if it were not there; then nobody signs.

@@ -414,7 +414,7 @@ fn refuses_a_stripped_scheme() {
             |b| {
                 b.signers(1)[0]
                     .attributes
-                    .push((ATTRIBUTE_ROTATION, vec![33]))
+                    .push((ATTRIBUTE_ROTATION, vec![33]));
             },
             Code::AttributeMalformed,
         ),
@@ -654,6 +654,18 @@ fn says_what_is_odd_but_not_forbidden() {
             .iter()
             .any(|finding| finding.code() == Code::SignersTrailingBytes)
     );
+}
+
+#[test]
+fn one_level_alone_can_be_asked_about() {
+    for level in [24, 28, 33, 36] {
+        let mut options = Options::default();
+        (options.min_sdk, options.max_sdk) = (Some(level), Some(level));
+        let inspection = inspect(&Blueprint::good().build(), &options).unwrap();
+        assert_eq!(inspection.verdict(), Verdict::Verified, "{level}");
+        assert_eq!(inspection.levels().len(), 1, "{level}");
+        assert_eq!(inspection.signed()[0].api.to_string(), level.to_string());
+    }
 }
 
 #[test]

@@ -7,10 +7,19 @@ use sha2::{Digest, Sha256};
 use super::cms::CmsPlan;
 use super::{Blueprint, EntryPlan, ManifestPlan, manifest};
 
+/// Which tool writes a signature file.
+#[derive(Clone, Copy)]
+pub(crate) enum Author {
+    Usual,
+    /// An old one, with other attributes, which does not count a section's blank line.
+    Signtool,
+}
+
 /// One signature file with its block.
 #[derive(Clone)]
 pub(crate) struct FilePlan {
     pub(crate) stem: String,
+    pub(crate) author: Author,
     /// What is done to its text before it is signed.
     pub(crate) edit: fn(String) -> String,
     pub(crate) cms: CmsPlan,
@@ -25,6 +34,7 @@ impl FilePlan {
     pub(crate) fn new(stem: &str, key: u8) -> Self {
         Self {
             stem: stem.to_owned(),
+            author: Author::Usual,
             edit: |text| text,
             cms: CmsPlan::new(key),
             edit_cms: |_, _| {},
@@ -91,7 +101,7 @@ impl JarPlan {
             entries.push(EntryPlan::new("META-INF/MANIFEST.MF", text.as_bytes()));
         }
         for plan in &self.files {
-            let file = (plan.edit)(signature_file(&text));
+            let file = (plan.edit)(signature_file(&text, plan.author));
             let mut cms = plan.cms.clone();
             (plan.edit_cms)(&mut cms, file.as_bytes());
             let block = plan
@@ -121,14 +131,25 @@ pub(crate) fn digest(data: &[u8]) -> String {
 }
 
 /// Signs the manifest as a whole and section by section.
-fn signature_file(manifest: &str) -> String {
-    let mut text = format!(
-        "Signature-Version: 1.0\r\nSHA-256-Digest-Manifest: {}\r\n\r\n",
-        digest(manifest.as_bytes())
-    );
-    for part in manifest.split_inclusive("\r\n\r\n").skip(1) {
+fn signature_file(manifest: &str, author: Author) -> String {
+    let whole = digest(manifest.as_bytes());
+    let end = if manifest.contains('\r') {
+        "\r\n\r\n"
+    } else {
+        "\n\n"
+    };
+    let head = match author {
+        Author::Usual => format!("SHA-256-Digest-Manifest: {whole}"),
+        Author::Signtool => format!("Created-By: 1.0 (signtool)\r\nSHA-256-Digest: {whole}"),
+    };
+    let mut text = format!("Signature-Version: 1.0\r\n{head}\r\n\r\n");
+    for part in manifest.split_inclusive(end).skip(1) {
         let name = part.lines().find_map(|line| line.strip_prefix("Name: "));
-        text.push_str(&section(name.unwrap_or("nameless"), part.as_bytes()));
+        let signed = match author {
+            Author::Signtool => part.strip_suffix('\n').unwrap_or(part),
+            Author::Usual => part,
+        };
+        text.push_str(&section(name.unwrap_or("nameless"), signed.as_bytes()));
     }
     text
 }
