@@ -230,6 +230,39 @@ fn sections_count_where_the_whole_manifest_is_not_signed() {
     );
 }
 
+/// What expands too far is never expanded; what honest apps hold is.
+#[test]
+fn a_bomb_is_not_expanded_and_an_honest_entry_is() {
+    let mut plan = JarPlan::good();
+    let zeros = vec![0; 400_000];
+    let mut packed = EntryPlan::deflated("assets/zeros", &zeros);
+    std::mem::swap(&mut packed, &mut plan.blueprint.entries[1]);
+    plan.edit_manifest = |t| {
+        let (head, _) = t.rsplit_once(": ").unwrap();
+        format!("{head}: {}\r\n\r\n", digest(&vec![0; 400_000]))
+    };
+    assert_eq!(refusals(&judge_on(&plan, None, None)), []);
+    plan.blueprint.entries[1].claimed_size = Some(300 << 20);
+    assert_eq!(refusals(&judge_on(&plan, None, None)), [Code::ZipBudget]);
+    plan.blueprint.entries[1].claimed_size = Some(400_001);
+    assert_eq!(
+        refusals(&judge_on(&plan, None, None)),
+        [Code::ZipEntryUnreadable]
+    );
+    plan.blueprint.entries[1].claimed_size = Some(399_999);
+    assert_eq!(
+        refusals(&judge_on(&plan, None, None)),
+        [Code::ZipEntryUnreadable]
+    );
+}
+
+#[test]
+fn directories_need_no_signature() {
+    let mut plan = JarPlan::good();
+    plan.extra.push(EntryPlan::new("lib/", b""));
+    assert_eq!(codes(&judge_on(&plan, None, None)), []);
+}
+
 /// Whole manifests and sections, by today's tools and by an old one, with either kind of line ends.
 #[test]
 fn the_author_of_a_signature_file_says_what_its_digests_are_over() {

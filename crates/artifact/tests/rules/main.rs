@@ -177,6 +177,38 @@ fn refuses_an_archive_that_two_readers_read_differently() {
             Code::ZipEntryUnreadable,
         ),
         (
+            "a manifest packed into nonsense",
+            |b| {
+                b.entries[0].method = 8;
+                b.entries[0].data = vec![0xff; 40];
+            },
+            Code::ZipEntryUnreadable,
+        ),
+        (
+            "a packed manifest cut short",
+            |b| {
+                let packed = EntryPlan::deflated("AndroidManifest.xml", &b.entries[0].data);
+                b.entries[0] = packed;
+                b.entries[0].data.truncate(60);
+            },
+            Code::ZipEntryUnreadable,
+        ),
+        (
+            "a manifest with another checksum",
+            |b| b.entries[0].claimed_crc = Some(7),
+            Code::ZipEntryUnreadable,
+        ),
+        (
+            "a manifest of all that is read",
+            |b| b.entries[0].claimed_size = Some(16 << 20),
+            Code::ZipEntryUnreadable,
+        ),
+        (
+            "a manifest of one byte more",
+            |b| b.entries[0].claimed_size = Some((16 << 20) + 1),
+            Code::ZipBudget,
+        ),
+        (
             "a manifest of two gigabytes",
             |b| b.entries[0].claimed_size = Some(1 << 31),
             Code::ZipBudget,

@@ -1,6 +1,6 @@
 //! What is odd but tolerated: a finding, and the file verifies all the same. And questions that have no answer.
 
-use bonafide_artifact::{Code, Finding, Inspection, Options, Unreadable, Verdict, inspect};
+use bonafide_artifact::{Code, Finding, Inspection, Options, Source, Unreadable, Verdict, inspect};
 
 use crate::mint::keys::CertificatePlan;
 use crate::mint::{
@@ -165,6 +165,97 @@ fn what_is_no_archive_cannot_be_judged_and_half_an_archive_is_refused() {
     let cut = Blueprint::good().build()[..500].to_vec();
     let inspection = inspect(&cut, &Options::default()).expect("the beginning of one");
     assert_eq!(refusals(&inspection), [Code::ZipNoEndRecord]);
+}
+
+#[test]
+fn an_archive_of_nothing_is_an_archive() {
+    let empty = [&b"PK\x05\x06"[..], &[0; 18]].concat();
+    let inspection = inspect(&empty, &Options::default()).expect("an archive");
+    assert_eq!(inspection.verdict(), Verdict::Rejected);
+}
+
+/// Forty mebibytes of nothing, and an end record that says how much of it is the directory.
+struct Claims {
+    directory: u32,
+}
+
+impl Source for Claims {
+    fn size(&self) -> u64 {
+        u64::from(self.directory) + 4 + 22
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        let mut end = b"PK\x05\x06\0\0\0\0\x01\0\x01\0".to_vec();
+        end.extend(self.directory.to_le_bytes());
+        end.extend(4_u32.to_le_bytes());
+        end.extend([0; 2]);
+        into.fill(0);
+        let end_offset = self.size() - 22;
+        for (at, byte) in into.iter_mut().enumerate() {
+            let place = offset + at as u64;
+            if place >= end_offset {
+                *byte = end[usize::try_from(place - end_offset).unwrap()];
+            } else if place < 2 {
+                *byte = b"PK"[usize::try_from(place).unwrap()];
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_directory_has_a_limit_before_it_is_read() {
+    for (directory, expected) in [
+        (32 << 20, Code::ZipDirectoryMalformed),
+        ((32 << 20) + 1, Code::ZipBudget),
+    ] {
+        let inspection = inspect(&Claims { directory }, &Options::default()).expect("an archive");
+        assert_eq!(refusals(&inspection), [expected], "{directory}");
+    }
+}
+
+/// A good file on a disk that fails where the manifest is.
+struct FailingDisk(Vec<u8>);
+
+impl Source for FailingDisk {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        let manifest = 30 + "AndroidManifest.xml".len() as u64;
+        if offset == manifest {
+            return Err(std::io::Error::other("a bad sector"));
+        }
+        self.0.as_slice().read_at(offset, into)
+    }
+}
+
+#[test]
+fn a_failing_disk_is_nobodys_verdict() {
+    let result = inspect(&FailingDisk(Blueprint::good().build()), &Options::default());
+    assert!(matches!(result, Err(Unreadable::Io(_))), "{result:?}");
+}
+
+/// A panic in somebody's source ends the inspection, it does not hang it.
+struct PanickingDisk(Vec<u8>);
+
+impl Source for PanickingDisk {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        assert!(offset != 0 || into.len() < 1000, "reads the first chunk");
+        self.0.as_slice().read_at(offset, into)
+    }
+}
+
+#[test]
+fn a_panicking_source_hangs_nobody() {
+    let disk = PanickingDisk(Blueprint::good().build());
+    let result = std::panic::catch_unwind(|| inspect(&disk, &Options::default()).is_err());
+    assert!(result.is_err() || result.is_ok_and(|failed| failed));
 }
 
 /// A comment may hold a whole end record: the one whose comment ends with the file counts.
