@@ -170,6 +170,11 @@ fn refuses_code_that_is_not_what_was_signed() {
             Code::AppleSignatureMalformed,
         ),
         (
+            "a code directory with holes",
+            |p| p.bundle.slices[0].directory.scatter = 64,
+            Code::AppleSignatureMalformed,
+        ),
+        (
             "a code directory of another kind",
             |p| p.bundle.slices[0].directory.hash_kind = 9,
             Code::AppleSignatureMalformed,
@@ -343,6 +348,22 @@ fn two_code_directories_hold_where_the_signed_list_names_both() {
     plan.bundle.slices[0].alternate = None;
     plan.bundle.slices[0].edit_cms = |_, _| {};
     assert_eq!(codes(&judge(&plan)), [Code::WeakDigest]);
+}
+
+#[test]
+fn takes_every_hash_of_apples_and_as_few_seals_as_there_are_parts() {
+    for (hash_kind, special_slots) in [(2, 7), (2, 5), (3, 5), (4, 7)] {
+        let mut plan = AppPlan::good();
+        let directory = &mut plan.bundle.slices[0].directory;
+        (directory.hash_kind, directory.special_slots) = (hash_kind, special_slots);
+        let inspection = judge(&plan);
+        assert_eq!(
+            codes(&inspection),
+            [],
+            "hash {hash_kind}: {:?}",
+            inspection.findings()
+        );
+    }
 }
 
 #[test]

@@ -410,6 +410,18 @@ fn refuses_a_block_that_does_not_hold() {
             Code::JarBlockMalformed,
         ),
         (
+            "an attribute twice",
+            |p| {
+                p.files[0].edit_cms = |cms, file| {
+                    cms.infos[0] = cms.infos[0].clone().with_attributes(file);
+                    let attributes = cms.infos[0].attributes.as_mut().unwrap();
+                    let again = attributes[1].clone();
+                    attributes.push(again);
+                };
+            },
+            Code::JarBlockMalformed,
+        ),
+        (
             "attributes without a content type",
             |p| {
                 p.files[0].edit_cms = |cms, file| {
@@ -456,6 +468,16 @@ fn refuses_a_block_that_does_not_hold() {
             Code::CertificateUnsuitable,
         ),
         (
+            "seventeen in one block",
+            |p| p.files[0].cms.infos = vec![InfoPlan::new(1); 17],
+            Code::JarBlockMalformed,
+        ),
+        (
+            "sixty-five certificates in one block",
+            |p| p.files[0].cms.certificates = vec![certificate(1); 65],
+            Code::JarBlockMalformed,
+        ),
+        (
             "eleven signers",
             |p| {
                 p.files = (0..11)
@@ -479,6 +501,22 @@ fn takes_extensions_that_permit_or_that_nobody_must_know() {
         let inspection = judge_on(&jar, None, None);
         assert_eq!(codes(&inspection), [], "{:?}", inspection.findings());
     }
+}
+
+/// The signer's certificate is the one that it names by issuer and number, wherever it stands among others.
+#[test]
+fn takes_the_certificate_that_the_signer_names() {
+    use sha2::Digest as _;
+    let mut other_name = CertificatePlan::new(1);
+    other_name.common_name = "key 2".to_owned();
+    let mut other_number = CertificatePlan::new(2);
+    other_number.common_name = "key 1".to_owned();
+    let mut plan = JarPlan::good();
+    plan.files[0].cms.certificates = vec![other_name.build(), other_number.build(), certificate(1)];
+    let inspection = judge_on(&plan, None, None);
+    assert_eq!(codes(&inspection), [], "{:?}", inspection.findings());
+    let own: [u8; 32] = sha2::Sha256::digest(certificate(1)).into();
+    assert_eq!(inspection.signers()[0].0, own);
 }
 
 #[test]

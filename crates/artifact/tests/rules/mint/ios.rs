@@ -24,6 +24,8 @@ pub(crate) struct DirectoryPlan {
     pub(crate) hash_kind: u8,
     /// Special slots that are left empty, by number.
     pub(crate) unsealed: Vec<usize>,
+    pub(crate) special_slots: usize,
+    pub(crate) scatter: u32,
 }
 
 /// One slice of an executable.
@@ -62,6 +64,8 @@ impl SlicePlan {
                 code_slots: None,
                 hash_kind: 2,
                 unsealed: Vec::new(),
+                special_slots: 7,
+                scatter: 0,
             },
             alternate: None,
             entitlements: None,
@@ -166,6 +170,7 @@ impl DirectoryPlan {
             match self.hash_kind {
                 1 => sha1::Sha1::digest(data).to_vec(),
                 3 => Sha256::digest(data)[..20].to_vec(),
+                4 => sha2::Sha384::digest(data).to_vec(),
                 _ => Sha256::digest(data).to_vec(),
             }
         };
@@ -178,7 +183,7 @@ impl DirectoryPlan {
             at
         });
         let mut slots = Vec::new();
-        for number in (1..=7).rev() {
+        for number in (1..=self.special_slots).rev() {
             let sealed = seals
                 .get(&number)
                 .filter(|_| !self.unsealed.contains(&number));
@@ -193,14 +198,15 @@ impl DirectoryPlan {
             0,
             number(hash_offset),
             52,
-            7,
+            number(self.special_slots),
             self.code_slots.unwrap_or(number(pages.len())),
             self.code_limit.unwrap_or(number(code.len())),
         ] {
             directory.extend(word.to_be_bytes());
         }
         directory.extend([u8::try_from(hash_size).unwrap(), self.hash_kind, 0, 12]);
-        directory.extend([0; 8]);
+        directory.extend([0; 4]);
+        directory.extend(self.scatter.to_be_bytes());
         directory.extend(number(team_offset).to_be_bytes());
         directory.extend(names);
         directory.extend(slots);
