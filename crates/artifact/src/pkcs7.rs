@@ -242,3 +242,49 @@ pub(crate) fn signature_scheme(digest: &str, signature: &str) -> Option<(Padding
     let (padding, hash) = signature_by_oid(signature)?;
     Some((padding, hash.or_else(|| hash_by_oid(digest))?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_identifier_means_what_the_standards_say() {
+        use Hash::{Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
+        use Padding::{Dsa, Ecdsa, RsaPkcs1};
+        for (oid, hash) in [
+            ("1.2.840.113549.2.5", Md5),
+            ("1.3.14.3.2.26", Sha1),
+            ("2.16.840.1.101.3.4.2.4", Sha224),
+            ("2.16.840.1.101.3.4.2.1", Sha256),
+            ("2.16.840.1.101.3.4.2.2", Sha384),
+            ("2.16.840.1.101.3.4.2.3", Sha512),
+        ] {
+            assert_eq!(hash_by_oid(oid), Some(hash), "{oid}");
+        }
+        for (oid, padding, hash) in [
+            ("1.2.840.113549.1.1.1", RsaPkcs1, None),
+            ("1.2.840.113549.1.1.4", RsaPkcs1, Some(Md5)),
+            ("1.2.840.113549.1.1.5", RsaPkcs1, Some(Sha1)),
+            ("1.2.840.113549.1.1.14", RsaPkcs1, Some(Sha224)),
+            ("1.2.840.113549.1.1.11", RsaPkcs1, Some(Sha256)),
+            ("1.2.840.113549.1.1.12", RsaPkcs1, Some(Sha384)),
+            ("1.2.840.113549.1.1.13", RsaPkcs1, Some(Sha512)),
+            ("1.2.840.10040.4.1", Dsa, None),
+            ("1.2.840.10040.4.3", Dsa, Some(Sha1)),
+            ("2.16.840.1.101.3.4.3.1", Dsa, Some(Sha224)),
+            ("2.16.840.1.101.3.4.3.2", Dsa, Some(Sha256)),
+            ("1.2.840.10045.2.1", Ecdsa, None),
+            ("1.2.840.10045.4.1", Ecdsa, Some(Sha1)),
+            ("1.2.840.10045.4.3.1", Ecdsa, Some(Sha224)),
+            ("1.2.840.10045.4.3.2", Ecdsa, Some(Sha256)),
+            ("1.2.840.10045.4.3.3", Ecdsa, Some(Sha384)),
+            ("1.2.840.10045.4.3.4", Ecdsa, Some(Sha512)),
+        ] {
+            assert_eq!(signature_by_oid(oid), Some((padding, hash)), "{oid}");
+            let chosen = signature_scheme("1.3.14.3.2.26", oid);
+            assert_eq!(chosen, Some((padding, hash.unwrap_or(Sha1))), "{oid}");
+        }
+        assert_eq!(hash_by_oid("1.2.3"), None);
+        assert_eq!(signature_by_oid("1.2.3"), None);
+    }
+}

@@ -619,6 +619,23 @@ fn v1_decides_below_a_lonely_v3() {
     );
 }
 
+/// A name of a newer scheme counts from the level that knows it, and only where the scheme is gone.
+#[test]
+fn a_newer_scheme_that_is_named_must_be_there_where_it_is_known() {
+    let mut plan = JarPlan::good();
+    plan.files[0].edit = |t| t.replacen("\r\n", "\r\nX-Android-APK-Signed: 2\r\n", 1);
+    assert_eq!(refusals(&judge_on(&plan, Some(21), Some(23))), []);
+    assert_eq!(
+        refusals(&judge_on(&plan, Some(21), Some(24))),
+        [Code::SchemeStripped]
+    );
+    let mut there = JarPlan::of(Blueprint::good().with_manifest(&ManifestPlan::default()));
+    there.files[0].edit = plan.files[0].edit;
+    there.blueprint.pairs.remove(1);
+    there.blueprint.signers(0)[0].attributes.clear();
+    assert_eq!(refusals(&judge_on(&there, Some(23), None)), []);
+}
+
 #[test]
 fn says_what_is_odd_about_a_jar_signature() {
     let mut plan = JarPlan::good();

@@ -81,6 +81,7 @@ fn a_good_apk_verifies_and_has_an_identity() {
     let identity = inspection.identity().expect("verified");
     assert_eq!(identity.package(), "com.example.minted");
     assert_eq!(identity.version_code(), 2 << 32 | 7);
+    assert!(!identity.is_upload_key());
     assert_eq!(identity.attested_signers().len(), 1);
     assert_eq!(identity.attested_signers(), [identity.current_signers()]);
 }

@@ -163,6 +163,31 @@ fn refuses_parts_that_are_not_one_app() {
     assert_eq!(refusals(&nothing), [Code::SplitSetEmpty]);
 }
 
+#[test]
+fn a_set_has_at_most_512_parts() {
+    for (count, over) in [(512, false), (513, true)] {
+        let nothing: Vec<u8> = Vec::new();
+        let part = |number| (format!("{number}.apk"), &nothing as &dyn Source);
+        let files: Vec<_> = (0..count).map(part).collect();
+        let inspection = inspect_split_set(&files, &Options::default()).expect("readable");
+        assert_eq!(
+            refusals(&inspection).contains(&Code::ZipBudget),
+            over,
+            "{count} files"
+        );
+        let mut blueprint = Blueprint::good();
+        blueprint.pairs.clear();
+        let entries = (0..count).map(|number| EntryPlan::new(&format!("{number}.apk"), b""));
+        blueprint.entries = entries.collect();
+        let inspection = inspect(&blueprint.build(), &Options::default()).expect("an archive");
+        assert_eq!(
+            refusals(&inspection).contains(&Code::ZipBudget),
+            over,
+            "{count} entries"
+        );
+    }
+}
+
 /// `bundletool` puts whole apps for old devices beside the splits.
 #[test]
 fn standalone_apks_beside_splits_must_agree_and_are_no_second_base() {
