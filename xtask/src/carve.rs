@@ -34,11 +34,12 @@ pub(crate) fn seeds(target: &str, folder: &Path) -> Result<Vec<Vec<u8>>> {
 
 fn pieces(target: &str, bytes: &[u8]) -> Vec<Vec<u8>> {
     match target {
-        "artifact" if bytes.starts_with(b"PK") => vec![bytes.to_vec()],
+        "artifact" | "zip" if bytes.starts_with(b"PK") => vec![bytes.to_vec()],
         "signers" => [
             [0x1a, 0x87, 0x09, 0x71],
             [0xc0, 0x68, 0x53, 0xf0],
             [0x61, 0xad, 0x93, 0x1b],
+            [0x9f, 0xc8, 0xe1, 0x70],
         ]
         .iter()
         .filter_map(|id| pair(bytes, id))

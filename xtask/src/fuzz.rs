@@ -27,7 +27,10 @@ pub(crate) fn run(seconds: u32, only: Option<&str>) -> Result<()> {
             target,
             "--",
             &format!("-max_total_time={seconds}"),
-            "-timeout=5",
+            // One second of the parser's own; the sanitizer makes it about three.
+            "-timeout=3",
+            // No input has more than 70,000 bytes, so nothing may ask for much memory at once.
+            "-malloc_limit_mb=64",
             // Whole chains are longer than libFuzzer's default of 4 KiB.
             "-max_len=70000",
             "-rss_limit_mb=1024",

@@ -140,6 +140,17 @@ pub mod fuzzing {
     use crate::finding::Finding;
     use crate::inspection::Scheme;
 
+    pub fn zip(bytes: &[u8]) {
+        let Ok(archive) = crate::zip::Archive::open(&bytes, &mut Vec::new()) else {
+            return;
+        };
+        let mut allowance = crate::zip::Allowance::for_file(crate::Source::size(&bytes));
+        for entry in &archive.entries {
+            let expanded = crate::zip::expand_to_vec(&bytes, entry, &mut allowance, 1 << 20);
+            drop(expanded);
+        }
+    }
+
     pub fn manifest(bytes: &[u8]) {
         drop(crate::manifest::parse(bytes, &mut Vec::<Finding>::new()));
     }

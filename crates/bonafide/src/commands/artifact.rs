@@ -2,18 +2,20 @@
 //!
 //! Opens files and prints; every decision is `bonafide-artifact`'s.
 
+mod progress;
 mod view;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bonafide_artifact::{
-    CertificateSummary, FileSource, Finding, Inspection, IosFacts, Kind, Level, Options, Part,
-    Scheme, Sha256Digest, SignedRange, Source, SourceStamp, Unreadable, Verdict,
+    CertificateSummary, Finding, Inspection, IosFacts, Kind, Level, Options, Part, Scheme,
+    Sha256Digest, SignedRange, Source, SourceStamp, Unreadable, Verdict,
 };
 use clap::Subcommand;
 use serde::Serialize;
 
+use self::progress::Watched;
 use crate::context::Context;
 use crate::error::{Exit, Failure};
 use crate::render;
@@ -143,9 +145,9 @@ fn unreadable(path: &Path, error: Unreadable) -> Failure {
     }
 }
 
-fn open(path: &Path) -> Result<FileSource, Failure> {
+fn open(path: &Path) -> Result<Watched, Failure> {
     File::open(path)
-        .and_then(FileSource::new)
+        .and_then(Watched::new)
         .map_err(|error| Failure::file(path, &error))
 }
 

@@ -1,6 +1,6 @@
 //! `bonafide registration`: the builds and signing certificates that count as the app.
 
-mod claim;
+pub(crate) mod claim;
 mod fingerprint;
 
 use std::path::{Path, PathBuf};

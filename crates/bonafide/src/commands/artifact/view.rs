@@ -6,6 +6,9 @@ use bonafide_artifact::{
     ProfileKind, Severity, Sha256Digest, SignedRange, Verdict,
 };
 
+use bonafide_wire::admin::AppAttestEnvironment;
+
+use crate::commands::registration::claim;
 use crate::render::printable;
 
 const GREEN: Style = AnsiColor::Green.on_default().bold();
@@ -126,10 +129,10 @@ fn ios(ios: &IosFacts) -> Vec<String> {
     if let Some(hash) = ios.app_id_sha256 {
         lines.push(format!("  {DIM}App Attest reports {hash}{DIM:#}"));
     }
-    let environment = match (&ios.app_attest_environment, ios.get_task_allow) {
-        (Some(environment), _) => printable(environment),
-        (None, true) => "sandbox (a development build that names none)".to_owned(),
-        (None, false) => "production (named by nobody, but not a development build)".to_owned(),
+    let environment = match claim::environment(ios) {
+        Some(AppAttestEnvironment::Production) => "production",
+        Some(AppAttestEnvironment::Development) => "development, Apple's sandbox",
+        None => "not said: an ad hoc build without the entitlement",
     };
     lines.push(format!("  App Attest environment: {environment}"));
     for slice in &ios.slices {
@@ -149,9 +152,12 @@ fn ios(ios: &IosFacts) -> Vec<String> {
         };
         let until = profile.expires.as_deref().unwrap_or("an unknown date");
         lines.push(format!(
-            "  {kind} profile {:?}, {} devices, until {}",
+            "  {kind} profile {:?}, {}, until {}",
             printable(&profile.name),
-            profile.devices,
+            match profile.devices {
+                1 => "1 device".to_owned(),
+                devices => format!("{devices} devices"),
+            },
             printable(until)
         ));
     }
@@ -321,27 +327,50 @@ fn findings(findings: &[Finding]) -> Vec<String> {
 }
 
 fn advice(name: &str, inspection: &Inspection) -> String {
-    match (inspection.verdict(), inspection.kind()) {
-        (Verdict::Verified, Kind::Aab) => "This says who uploads, not who signs what devices get: take the app signing certificate\n\
-            from the store (Play Console, App signing), or register an APK that the store has delivered."
-            .to_owned(),
-        (Verdict::Verified, Kind::Ipa) => "Every page and file is sealed. On iOS the app id is what Apple attests; the App Store signs the code anew."
-            .to_owned(),
-        (Verdict::Verified, _) => format!(
-            "Every byte that counts is signed. To let this build act as your app:\n  bonafide registration add {}{}",
-            printable(name),
-            match inspection.source_stamp() {
-                Some(_) => "",
-                None => "\nWith Play App Signing the store signs anew: then register what the store delivers, not this file.",
+    match inspection.verdict() {
+        Verdict::Verified => match claim::of(inspection, None) {
+            Ok(_) => format!(
+                "{} To let this build act as your app:\n  bonafide registration add {}{}",
+                match inspection.kind() {
+                    Kind::Ipa => "Every page and file is sealed.",
+                    Kind::Apk | Kind::SplitSet | Kind::Aab => "Every byte that counts is signed.",
+                },
+                shell_word(&printable(name)),
+                match (inspection.kind(), inspection.source_stamp()) {
+                    (Kind::Apk | Kind::SplitSet, None) =>
+                        "\nWith Play App Signing the store signs anew: then register what the store delivers, not this file.",
+                    _ => "",
+                }
+            ),
+            Err(refusal) => {
+                let instead = refusal
+                    .instead
+                    .map(|advice| format!("\n  {}", printable(&advice)))
+                    .unwrap_or_default();
+                format!(
+                    "The file is whole, but it cannot be registered as an app ({}):\n{}.{instead}",
+                    refusal.code,
+                    printable(&refusal.why)
+                )
             }
-        ),
-        (Verdict::NotChecked, _) => {
+        },
+        Verdict::NotChecked => {
             "Nothing is known to be wrong, but not all that decides was checked: do not register it.".to_owned()
         }
-        (Verdict::Rejected, _) => {
+        Verdict::Rejected => {
             "Do not trust this file. If it is yours, build and sign it anew; a tool that \"optimised\" it after signing is the usual cause.".to_owned()
         }
     }
+}
+
+/// A file name as it can be typed.
+fn shell_word(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%".contains(c);
+    if !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    let path = if name.starts_with('-') { "./" } else { "" };
+    format!("'{path}{}'", name.replace('\'', "'\\''"))
 }
 
 /// A range of API levels by the names that people know.
@@ -382,4 +411,45 @@ fn release(api: u32) -> Option<&'static str> {
         37 => "17",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_can_be_typed_whatever_the_file_is_called() {
+        for (name, word) in [
+            ("out/app-release.apk", "out/app-release.apk"),
+            ("very capable app.ipa", "'very capable app.ipa'"),
+            ("it's.apk", r"'it'\''s.apk'"),
+            ("$(reboot).apk", "'$(reboot).apk'"),
+            ("-rf.apk", "'./-rf.apk'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(name), word);
+        }
+    }
+
+    #[test]
+    fn the_page_never_advises_what_registration_refuses() {
+        let Some(corpus) = claim::corpus() else {
+            return;
+        };
+        for (file, word) in [
+            ("crafted/aab/upload-signed-ok.aab", "(upload-key)"),
+            ("crafted/splits/split_config.en.apk", "(split-alone)"),
+            (
+                "crafted/ipa/capable-rezipped-unchanged.ipa",
+                "(apple-chain-untrusted)",
+            ),
+            ("crafted/splits/set-ok.apks", "registration add FILE"),
+        ] {
+            let inspection = claim::inspected(&corpus.join(file));
+            let page = describe("FILE", &inspection);
+            assert!(page.contains(word), "{page}");
+            let advised = page.contains("registration add FILE");
+            assert_eq!(advised, claim::of(&inspection, None).is_ok(), "{page}");
+        }
+    }
 }

@@ -11,18 +11,18 @@ use bonafide_wire::ids::{AppleAppId, PackageName};
 
 /// What is to count, and what people call it.
 #[derive(Debug)]
-pub(super) struct Named {
-    pub(super) reference: Reference,
-    pub(super) label: String,
+pub(crate) struct Named {
+    pub(crate) reference: Reference,
+    pub(crate) label: String,
 }
 
 /// Why a file registers nothing.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// A finding's code, or one of this module's.
-    pub(super) code: &'static str,
-    pub(super) why: String,
-    pub(super) instead: Option<String>,
+    pub(crate) code: &'static str,
+    pub(crate) why: String,
+    pub(crate) instead: Option<String>,
 }
 
 impl Refusal {
@@ -41,7 +41,7 @@ impl Refusal {
 }
 
 /// The references of an inspected file. `said` is the App Attest environment that a person named.
-pub(super) fn of(
+pub(crate) fn of(
     inspection: &Inspection,
     said: Option<AppAttestEnvironment>,
 ) -> Result<Vec<Named>, Refusal> {
@@ -185,7 +185,7 @@ fn apple(
 
 /// Where Apple attests the keys of a build: the store and companies always use production, development builds
 /// what the entitlement says. `None`: the file does not tell.
-fn environment(ios: &IosFacts) -> Option<AppAttestEnvironment> {
+pub(crate) fn environment(ios: &IosFacts) -> Option<AppAttestEnvironment> {
     use AppAttestEnvironment::{Development, Production};
     let entitled = match ios.app_attest_environment.as_deref() {
         Some("production") => Some(Production),
@@ -199,29 +199,40 @@ fn environment(ios: &IosFacts) -> Option<AppAttestEnvironment> {
     }
 }
 
+/// The folder of real and crafted artifacts, if there is one.
+#[cfg(test)]
+pub(crate) fn corpus() -> Option<std::path::PathBuf> {
+    let root = std::env::var_os("BONAFIDE_CORPUS");
+    let root = root.map_or_else(
+        || std::path::PathBuf::from("../shared"),
+        std::path::PathBuf::from,
+    );
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = here.join(root).join("artifacts");
+    if root.is_dir() {
+        return Some(root);
+    }
+    println!("SKIPPED: no corpus; set BONAFIDE_CORPUS to a folder with artifacts/ in it");
+    None
+}
+
+/// The inspection of a file of it.
+#[cfg(test)]
+pub(crate) fn inspected(path: &std::path::Path) -> Inspection {
+    let source = bonafide_artifact::FileSource::new(std::fs::File::open(path).unwrap()).unwrap();
+    bonafide_artifact::inspect(&source, &bonafide_artifact::Options::default()).unwrap()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
-    use bonafide_artifact::{FileSource, Options, ProfileFacts, inspect};
+    use bonafide_artifact::ProfileFacts;
 
     use super::*;
 
-    fn corpus() -> Option<PathBuf> {
-        let root = std::env::var_os("BONAFIDE_CORPUS");
-        let root = root.map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
-        let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let root = here.join(root).join("artifacts");
-        if root.is_dir() {
-            return Some(root);
-        }
-        println!("SKIPPED: no corpus; set BONAFIDE_CORPUS to a folder with artifacts/ in it");
-        None
-    }
-
     fn claim(path: &Path, said: Option<AppAttestEnvironment>) -> Result<Vec<Named>, Refusal> {
-        let source = FileSource::new(std::fs::File::open(path).unwrap()).unwrap();
-        of(&inspect(&source, &Options::default()).unwrap(), said)
+        of(&inspected(path), said)
     }
 
     #[test]
@@ -284,9 +295,7 @@ mod tests {
             panic!("a build")
         };
         assert_eq!(version_code, 42);
-        let archive = std::fs::File::open(corpus.join("crafted/splits/set-ok.apks")).unwrap();
-        let archive = FileSource::new(archive).unwrap();
-        let parts = inspect(&archive, &Options::default()).unwrap();
+        let parts = inspected(&corpus.join("crafted/splits/set-ok.apks"));
         let base = parts.parts().iter().find(|part| part.split.is_none());
         assert_eq!(artifact_sha256, base.unwrap().sha256.to_string());
     }
