@@ -9,6 +9,7 @@
 //! ```text
 //! discovery -> authorize -> (browser) -> redirect -> exchange -> id_token -> tokens -> userinfo | refresh | revoke
 //! ```
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![deny(
     clippy::indexing_slicing,
     clippy::as_conversions,

@@ -93,8 +93,8 @@ const configuration = {
       const signer = createPublicKey({ key: attesters.get(kid) ?? attesterJwk, format: 'jwk' });
       const good = verify('sha256', Buffer.from(`${header}.${claims}`), { key: signer, dsaEncoding: 'ieee-p1363' },
         Buffer.from(signature, 'base64url'));
-      const { jkt, cnf } = JSON.parse(Buffer.from(claims, 'base64url'));
-      if (!good || (jkt ?? cnf?.jkt) !== calculateThumbprint(metadata.jwks?.keys?.[0])) throw new errors.InvalidSoftwareStatement('not by us, or not for this key');
+      const { jkt, jwks } = JSON.parse(Buffer.from(claims, 'base64url'));
+      if (!good || (jkt ?? calculateThumbprint(jwks?.keys?.[0])) !== calculateThumbprint(metadata.jwks?.keys?.[0])) throw new errors.InvalidSoftwareStatement('not by us, or not for this key');
     },
   },
   enabledJWA: { attestSigningAlgValues: ['ES256'] },

@@ -17,12 +17,12 @@ pub(crate) fn now() -> UnixTime {
     UnixTime(SystemClock::new().wall())
 }
 
-/// Plain HTTP, no redirects, no patience beyond ten seconds.
+/// Plain HTTP, no redirects, no patience beyond twenty seconds.
 pub(crate) fn http() -> reqwest::Client {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     reqwest::Client::builder()
         .redirect(Policy::none())
-        .timeout(std::time::Duration::from_secs(10))
+        .timeout(std::time::Duration::from_secs(20))
         .no_proxy()
         .build()
         .unwrap()

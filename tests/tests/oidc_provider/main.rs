@@ -45,6 +45,8 @@ mod phone;
 mod process_death;
 mod refused;
 mod registered;
+mod relay_phone;
+mod relayed;
 mod rungs;
 mod service;
 mod transport;

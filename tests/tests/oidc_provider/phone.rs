@@ -8,8 +8,8 @@ use bonafide_simulator::{AppUid, Factory, KeyAlias, Phone};
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{
     AttestationPayload, AttestationReply, AttestationRequest, ChallengePurpose, ChallengeReply,
-    EnrolmentPayload, EnrolmentReply, EnrolmentRequest, PlatformEvidence, ResponseKey, SdkInfo,
-    SealedReply, SecretWish, reply_info,
+    EnrolmentPayload, EnrolmentReply, EnrolmentRequest, Measurements, PlatformEvidence,
+    ResponseKey, SdkInfo, SealedReply, SecretWish, reply_info,
 };
 use bonafide_wire::ids::{DeviceId, UpstreamName};
 use bonafide_wire::problem::Problem;
@@ -42,7 +42,7 @@ pub(crate) fn upstream(name: &str) -> UpstreamName {
     UpstreamName::parse(name).unwrap()
 }
 
-fn sdk() -> SdkInfo {
+pub(crate) fn sdk() -> SdkInfo {
     SdkInfo {
         name: "test".to_owned(),
         version: "0".to_owned(),
@@ -72,7 +72,7 @@ impl<'a> DevicePhone<'a> {
         self.heard.lock().unwrap().clone()
     }
 
-    async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         route: &str,
         body: &impl Serialize,
@@ -110,7 +110,11 @@ impl<'a> DevicePhone<'a> {
         reply.challenge
     }
 
-    fn prove(&self, purpose: Purpose, attachment: &[u8], payload: &[u8]) -> Proof {
+    pub(crate) fn measure(&self) -> Measurements {
+        self.phone.measure(self.app).unwrap()
+    }
+
+    pub(crate) fn prove(&self, purpose: Purpose, attachment: &[u8], payload: &[u8]) -> Proof {
         let message = signed_bytes(purpose, &account(), attachment, payload);
         let key = self.hardware.as_ref().unwrap();
         let signature = self.phone.sign(self.app, key, &message).unwrap();
@@ -132,7 +136,7 @@ impl<'a> DevicePhone<'a> {
             evidence: PlatformEvidence::AndroidKey {
                 chain: chain.into_iter().map(Base64Url).collect(),
             },
-            measurements: self.phone.measure(self.app).unwrap(),
+            measurements: self.measure(),
             sdk: sdk(),
         };
         let payload = serde_json::to_vec(&payload).unwrap();
@@ -146,7 +150,7 @@ impl<'a> DevicePhone<'a> {
         Ok(())
     }
 
-    fn response_key() -> (OpeningKey, ResponseKey) {
+    pub(crate) fn response_key() -> (OpeningKey, ResponseKey) {
         let key = OpeningKey::generate(Suite::X25519).unwrap();
         let public = ResponseKey {
             suite: key.suite(),
@@ -177,7 +181,7 @@ impl<'a> DevicePhone<'a> {
             client_authentications: wish(self, &challenge),
             challenge,
             response_key,
-            measurements: self.phone.measure(self.app).unwrap(),
+            measurements: self.measure(),
             tokens: vec![],
             secrets,
             sdk: sdk(),

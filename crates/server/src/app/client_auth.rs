@@ -59,7 +59,7 @@ struct Cnf {
 
 /// A public key and nothing else: some servers refuse `use` and `alg` here.
 #[derive(Debug, Serialize)]
-pub(super) struct PublicJwk {
+struct PublicJwk {
     kty: String,
     crv: String,
     x: bonafide_wire::bytes::Base64Url,
@@ -280,7 +280,7 @@ fn attestation(
 }
 
 /// A point as the smallest JWK.
-pub(super) fn public_jwk(point: &[u8]) -> Option<PublicJwk> {
+fn public_jwk(point: &[u8]) -> Option<PublicJwk> {
     let Jwk { kty, crv, x, y, .. } = Jwk::from_point(point)?;
     Some(PublicJwk { kty, crv, x, y })
 }

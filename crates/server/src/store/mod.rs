@@ -324,7 +324,7 @@ pub struct NewRelay {
     pub account: AccountId,
     /// The challenge to be spent (its random part).
     pub challenge: Vec<u8>,
-    /// SHA-256 of the signed payload: the same request is known again by it.
+    /// SHA-256 over device and signed payload: the same request is known again by it.
     pub request_sha256: [u8; 32],
     /// When all of it may be forgotten, seconds since 1970.
     pub expires_at: i64,

@@ -1,5 +1,7 @@
 //! One challenge reaches an upstream once, on whichever node; the same request sent again hears the same (W-24).
 
+use bonafide_wire::ids::DeviceId;
+use bonafide_wire::proof::sha256;
 use bonafide_wire::upstream::{RelayOrder, SealedRelayReply};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +37,7 @@ pub(super) async fn begin(
     let relay = NewRelay {
         account: relaying.account.clone(),
         challenge: relaying.challenge.random.to_vec(),
-        request_sha256: relaying.payload_sha256,
+        request_sha256: asked_by(&relaying.device, &relaying.payload_sha256),
         expires_at: relaying.challenge.expires_at,
         audit: entry(
             relaying,
@@ -55,6 +57,12 @@ pub(super) async fn begin(
             Ok(Some(again(kept)))
         }
     }
+}
+
+/// The same request is the same bytes by the same device: another one that signs a captured payload finds the challenge
+/// spent.
+fn asked_by(device: &DeviceId, payload_sha256: &[u8; 32]) -> [u8; 32] {
+    sha256(&[device.to_string().as_bytes(), &[0], payload_sha256].concat())
 }
 
 fn again(kept: Kept) -> Result<SealedRelayReply, AppError> {

@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{Answered, AppError, Relaying, answer, authenticated};
-use crate::app::client_auth::{PublicJwk, public_jwk};
 use crate::app::release::random_id;
 use crate::app::snapshot::AccountView;
 use crate::app::{Service, UpstreamFault};
@@ -42,7 +41,8 @@ struct ClientMetadata<'a> {
 
 #[derive(Debug, Serialize)]
 struct Keys {
-    keys: [PublicJwk; 1],
+    /// With its `kid`: servers look an assertion's key up by it.
+    keys: [Jwk; 1],
 }
 
 /// The same as claims, with who says so (RFC 7591 §2.3).
@@ -123,7 +123,7 @@ fn order(
     let attester = account
         .attester()
         .ok_or_else(|| missing("no attester key"))?;
-    let jwk = public_jwk(key.public_key.as_slice()).ok_or(AppError::InstanceKeyInvalid)?;
+    let jwk = Jwk::from_point(key.public_key.as_slice()).ok_or(AppError::InstanceKeyInvalid)?;
     let keys = Keys { keys: [jwk] };
     let app = account.config.apps.get(&relaying.app);
     let metadata = ClientMetadata {
