@@ -31,6 +31,7 @@ mod facts;
 pub mod fuzzing;
 mod measurements;
 mod octets;
+pub mod outline;
 pub mod play;
 pub mod published;
 mod reference;

@@ -47,8 +47,9 @@ pub(crate) fn verify(
         .split_at_checked(attest_keys)
         .ok_or(Reject::ChainTooShort)?;
     let provisioning = shape(authorities)?;
-    let description = description_on_leaf_only(&leaf, authorities)?;
-    in_time(authorities, provisioning, context.now)?;
+    let first = attest_keys.len().saturating_add(1);
+    let description = description_on_leaf_only(&leaf, authorities, first)?;
+    in_time((authorities, first), provisioning, context.now)?;
     not_revoked(authorities, context.revocations)?;
     let description = UnverifiedKeyDescription::parse(description)?;
     let attest_key = attest_key::facts(attest_keys, &description)?;
@@ -173,9 +174,10 @@ fn shape(authorities: &[Authority]) -> Result<Provisioning, Reject> {
 fn description_on_leaf_only<'a>(
     leaf: &Certificate<'a>,
     authorities: &[Authority],
+    first: usize,
 ) -> Result<&'a [u8], Reject> {
     if let Some(above_leaf) = authorities.iter().rposition(Authority::describes_key) {
-        let position = above_leaf.saturating_add(1);
+        let position = above_leaf.saturating_add(first);
         return Err(Reject::KeyDescriptionNotOnLeaf { position });
     }
     leaf.description().ok_or(Reject::KeyDescriptionMissing)
@@ -186,11 +188,11 @@ fn description_on_leaf_only<'a>(
 /// weeks, and their end limits what a leaked one is good for. Leaves carry nonsense (1970 to 1970),
 /// roots are pinned by key.
 fn in_time(
-    authorities: &[Authority],
+    (authorities, first): (&[Authority], usize),
     provisioning: Provisioning,
     now: UnixTime,
 ) -> Result<(), Reject> {
-    for (authority, position) in authorities.iter().zip(1..) {
+    for (authority, position) in authorities.iter().zip(first..) {
         if now < authority.not_before {
             return Err(Reject::CertificateNotYetValid { position });
         }

@@ -63,6 +63,11 @@ pub fn verify_assertion(assertion: &Assertion<'_>) -> Result<AssertionFacts, Rej
     })
 }
 
+/// What the signature is over, before anybody looked at the signature.
+pub(crate) fn signed_data(bytes: &[u8]) -> Result<&[u8], Reject> {
+    parse(bytes).map(|(_, data)| data)
+}
+
 fn parse(bytes: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
     let mut reader = Reader::new(bytes);
     let (mut signature, mut data) = (None, None);

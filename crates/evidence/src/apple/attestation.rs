@@ -43,10 +43,10 @@ pub enum ExpectedKeyId<'a> {
 }
 
 /// The parts of the object.
-struct Object<'a> {
-    certificates: Vec<&'a [u8]>,
+pub(crate) struct Object<'a> {
+    pub(crate) certificates: Vec<&'a [u8]>,
     receipt: &'a [u8],
-    authenticator_data: &'a [u8],
+    pub(crate) authenticator_data: &'a [u8],
 }
 
 /// Authenticates. The challenge of the context is the client data hash, which covers the authenticator
@@ -117,7 +117,7 @@ pub fn receipt_of(object: &[u8]) -> Result<&[u8], Reject> {
     parse(object).map(|object| object.receipt)
 }
 
-fn parse(bytes: &[u8]) -> Result<Object<'_>, Reject> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Object<'_>, Reject> {
     if bytes.len() > MAX_OBJECT_BYTES {
         return Err(Reject::ObjectTooLarge);
     }

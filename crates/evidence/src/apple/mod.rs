@@ -11,12 +11,14 @@ mod assertion;
 mod attestation;
 mod authenticator_data;
 mod receipt;
+pub mod renewal;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use assertion::signed_data;
 pub use assertion::{Assertion, AssertionFacts, verify_assertion};
-pub(crate) use attestation::verify;
 pub use attestation::{AppAttest, Claims, ExpectedKeyId, claims_of, receipt_of};
+pub(crate) use attestation::{parse as parts, verify};
 pub use authenticator_data::Release;
 pub use receipt::{ExpectedPublicKey, Receipt, ReceiptFacts, ReceiptType, verify_receipt};
 

@@ -99,6 +99,16 @@ impl<'a> Certificate<'a> {
         IssuerKey::of(self.parsed.public_key())
     }
 
+    /// The subject's name, for people.
+    pub(crate) fn subject_name(&self) -> String {
+        self.parsed.subject().to_string()
+    }
+
+    /// The issuer's name, for people.
+    pub(crate) fn issuer_name(&self) -> String {
+        self.parsed.issuer().to_string()
+    }
+
     /// DER of the subject's name.
     pub(crate) fn subject(&self) -> &[u8] {
         self.parsed.subject().as_raw()

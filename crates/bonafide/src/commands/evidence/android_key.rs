@@ -9,7 +9,7 @@ use bonafide_evidence::android::{Anchors, ApplicationId, ListAge, RevocationList
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, Evidence, ExpectedChallenge, Facts, Finding,
     Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, Sha256Digest, Sightings,
-    appraise, rules, verify,
+    appraise, outline, rules, verify,
 };
 
 use super::report::{self, Report, Step, not_compared};
@@ -64,7 +64,11 @@ pub(super) fn judge(args: &Args) -> Result<Report, Failure> {
     };
     match verify(&Evidence::AndroidKey { chain: &chain }, &context) {
         Err(reject) => {
-            let steps = args.rules(Err(&reject));
+            let mut steps = args.rules(Err(&reject));
+            if args.shared.explain {
+                steps.extend(report::claims(outline::android_key(&chain)));
+                steps.extend(report::claims(vec![outline::asked_at(args.shared.at())]));
+            }
             let mut notes = args.notes();
             if args.challenge.is_none() {
                 notes.push(not_compared(

@@ -9,11 +9,12 @@ use bonafide_evidence::apple::{
     AppAttest, Assertion, ExpectedKeyId, ExpectedPublicKey, Receipt, verify_assertion,
     verify_receipt,
 };
+use bonafide_evidence::outline::{self, Claim};
 use bonafide_evidence::rules::{self, Rule};
 use bonafide_evidence::{
     Appraisal, Check, Context, DeviceOverride, EnvironmentPolicy, Evidence, ExpectedChallenge,
     Finding, Measurements, Mode, Octets, Policy, Preset, ReferenceValue, Reject, Sightings,
-    appraise, appraise_release, verify,
+    appraise, appraise_receipt, appraise_release, verify,
 };
 use clap::ValueEnum;
 use serde::Serialize;
@@ -185,6 +186,16 @@ fn account(
     }
 }
 
+/// What refused evidence says of itself, where an account is wanted.
+fn stated(shared: &Shared, claims: Vec<Claim>) -> Vec<Step> {
+    if !shared.explain {
+        return Vec::new();
+    }
+    let mut steps = report::claims(claims);
+    steps.extend(report::claims(vec![outline::asked_at(shared.at())]));
+    steps
+}
+
 /// Verifies and appraises an attestation.
 pub(super) fn attestation(args: &AttestationArgs) -> Result<Report, Failure> {
     const KIND: &str = "app-attest";
@@ -214,7 +225,8 @@ pub(super) fn attestation(args: &AttestationArgs) -> Result<Report, Failure> {
     let facts = match verify(&evidence, &context) {
         Ok(facts) => facts,
         Err(reject) => {
-            let steps = account(&args.shared, rules::APP_ATTEST, Err(&reject), left);
+            let mut steps = account(&args.shared, rules::APP_ATTEST, Err(&reject), left);
+            steps.extend(stated(&args.shared, outline::app_attest(&object)));
             return Ok(Report::rejected(KIND, &reject)
                 .noting(args.notes())
                 .explained(steps));
@@ -284,12 +296,11 @@ pub(super) fn assertion(args: &AssertionArgs) -> Result<Report, Failure> {
         public_key: &args.public_key.0,
         previous_counter: args.previous_counter,
     });
-    let steps = account(
-        &args.shared,
-        rules::APP_ATTEST_ASSERTION,
-        outcome.as_ref().map(|_| ()),
-        &[],
-    );
+    let held = outcome.as_ref().map(|_| ());
+    let mut steps = account(&args.shared, rules::APP_ATTEST_ASSERTION, held, &[]);
+    if outcome.is_err() {
+        steps.extend(stated(&args.shared, outline::app_attest_assertion(&object)));
+    }
     let report = match outcome {
         Err(reject) => Report::rejected(KIND, &reject),
         Ok(facts) => Report::judged(
@@ -308,6 +319,7 @@ pub(super) fn receipt(args: &ReceiptArgs) -> Result<Report, Failure> {
     const KIND: &str = "app-attest-receipt";
     let object = input::object(&args.object)?;
     let anchors = input::anchors(args.shared.roots.as_deref(), Anchors::apple_receipts)?;
+    let policy = base_policy(&args.shared)?;
     let public_key = args.public_key.as_ref();
     let outcome = verify_receipt(&Receipt {
         object: &object,
@@ -331,7 +343,7 @@ pub(super) fn receipt(args: &ReceiptArgs) -> Result<Report, Failure> {
     );
     let report = match outcome {
         Err(reject) => Report::rejected(KIND, &reject),
-        Ok(facts) => Report::genuine(KIND, shown(&facts)?),
+        Ok(facts) => Report::judged(KIND, shown(&facts)?, appraise_receipt(&facts, &policy)),
     };
     let missing = public_key.is_none();
     let note = missing.then(|| left_out("public-key-not-compared", "--public-key"));

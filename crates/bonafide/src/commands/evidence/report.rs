@@ -1,5 +1,6 @@
 //! What `evidence verify` prints. The JSON form is fixed: scripts outside the project read it.
 
+use bonafide_evidence::outline::Claim;
 use bonafide_evidence::rules::Rule;
 use bonafide_evidence::{
     Appraisal, Explanation, Finding, Mode, Policy, Reject, Severity, Verdict, explain,
@@ -32,7 +33,7 @@ enum Outcome {
 /// One rule or check of the account.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Step {
-    name: &'static str,
+    name: String,
     demand: String,
     outcome: String,
 }
@@ -59,17 +60,6 @@ impl Report {
             kind,
             facts: Value::Object(Map::new()),
             findings: vec![finding],
-            explanation: Vec::new(),
-        }
-    }
-
-    /// Authentic evidence that no policy judges.
-    pub(super) fn genuine(kind: &'static str, facts: Value) -> Self {
-        Self {
-            verdict: Outcome::Genuine,
-            kind,
-            facts,
-            findings: Vec::new(),
             explanation: Vec::new(),
         }
     }
@@ -134,16 +124,10 @@ impl Report {
         if !self.explanation.is_empty() {
             say("");
             console.data(self, |report| {
-                Table::list("", &["rule or check", "looked at", "outcome"]).rows(
-                    &report.explanation,
-                    |step| {
-                        [
-                            step.name.to_owned(),
-                            step.demand.clone(),
-                            step.outcome.clone(),
-                        ]
-                    },
-                )
+                Table::list("", &["rule, check or claim", "looked at", "outcome"])
+                    .rows(&report.explanation, |step| {
+                        [step.name.clone(), step.demand.clone(), step.outcome.clone()]
+                    })
             })?;
         }
         Ok(())
@@ -191,6 +175,16 @@ fn text(value: &Value) -> String {
         .map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// What the evidence says of itself, where it is not believed: whoever asks why must see its dates and names.
+pub(super) fn claims(claims: Vec<Claim>) -> Vec<Step> {
+    let step = |claim: Claim| Step {
+        name: claim.name,
+        demand: claim.value,
+        outcome: "as stated, not verified".to_owned(),
+    };
+    claims.into_iter().map(step).collect()
+}
+
 /// The account of authentication: which rules held, which was broken, which were not reached. Rules of
 /// one stage are looked at certificate by certificate, so beside a broken one they are left open. What the
 /// caller did not ask for is no rule that held.
@@ -202,7 +196,7 @@ pub(super) fn rules(rules: &[Rule], outcome: Result<(), &Reject>, left_out: &[&s
     rules
         .iter()
         .map(|rule| Step {
-            name: rule.code,
+            name: rule.code.to_owned(),
             demand: rule.demand.to_owned(),
             outcome: match broken {
                 _ if left_out.contains(&rule.code) => "not compared".to_owned(),
@@ -218,7 +212,7 @@ pub(super) fn rules(rules: &[Rule], outcome: Result<(), &Reject>, left_out: &[&s
 /// The account of appraisal.
 pub(super) fn checks(appraisal: &Appraisal<'_>, policy: &Policy) -> Vec<Step> {
     let step = |explanation: Explanation| Step {
-        name: explanation.check.as_str(),
+        name: explanation.check.as_str().to_owned(),
         outcome: outcome(&explanation),
         demand: explanation.input,
     };
