@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bonafide_oauth::entropy::{Entropy as _, SystemEntropy};
-use bonafide_sdk::host::{Attester, AttesterError, BoxFuture, Clock, KeyPurpose, KeyRing};
+use bonafide_sdk::host::{
+    Attester, AttesterError, BoxFuture, Clock, EnrolmentChallenge, KeyPurpose, KeyRing,
+};
 use bonafide_sdk::{Measured, Measurements, PlatformEvidence, Proof};
 use bonafide_simulator::{AppUid, KeyAlias, Phone, SimulatorError};
 use bonafide_wire::bytes::Base64Url;
@@ -100,9 +102,9 @@ fn nothing_seen() -> Measurements {
 impl Attester for PhoneAttester {
     fn attest<'a>(
         &'a self,
-        challenge: &'a [u8],
+        challenge: EnrolmentChallenge<'a>,
     ) -> BoxFuture<'a, Result<PlatformEvidence, AttesterError>> {
-        Box::pin(std::future::ready(self.make(challenge)))
+        Box::pin(std::future::ready(self.make(challenge.bytes)))
     }
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Proof, AttesterError>> {

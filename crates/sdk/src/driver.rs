@@ -27,8 +27,8 @@ use crate::error::SdkError;
 use crate::exchange;
 use crate::fault::{Fault, ReplyFault};
 use crate::host::{
-    Attester, BoxFuture, Clock, KeyPurpose, KeyRing, Record, ServiceRequest, ServiceResponse,
-    ServiceTransport, TransportError, Vault,
+    Attester, BoxFuture, Clock, EnrolmentChallenge, KeyPurpose, KeyRing, Record, ServiceRequest,
+    ServiceResponse, ServiceTransport, TransportError, Vault,
 };
 use crate::machine::{
     Action, Answer, AuthenticationWish, CallId, Errand, ErrandOrder, Event, Failure, Machine,
@@ -388,7 +388,10 @@ impl Client {
     async fn enrol(&self, challenge: Base64Url) -> Result<EnrolmentReply, Failure> {
         let attester = &self.hosts.attester;
         let evidence = attester
-            .attest(challenge.as_slice())
+            .attest(EnrolmentChallenge {
+                account: &self.config.account,
+                bytes: challenge.as_slice(),
+            })
             .await
             .map_err(|error| SdkError::from(Fault::Attester(error)))?;
         let payload = EnrolmentPayload {

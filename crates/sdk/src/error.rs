@@ -54,7 +54,10 @@ impl SdkError {
             }
             Fault::Withheld(reason) => reason == Withheld::StoreUnavailable,
             Fault::Transport(error) => error != TransportError::TooLarge,
-            Fault::Attester(error) | Fault::InstanceKey(error) => error == AttesterError::Failed,
+            Fault::Attester(error) | Fault::InstanceKey(error) => matches!(
+                error,
+                AttesterError::Failed | AttesterError::PlatformUnavailable
+            ),
             Fault::TrustStale => true,
             Fault::Request(fault) => matches!(
                 fault,

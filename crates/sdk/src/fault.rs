@@ -130,6 +130,7 @@ impl Fault {
             [
                 AttesterError::KeyMissing,
                 AttesterError::Unsupported,
+                AttesterError::PlatformUnavailable,
                 AttesterError::Failed,
             ]
             .map(Self::Attester),
@@ -164,10 +165,13 @@ impl Fault {
             Self::Reply(fault) => fault.code(),
             Self::Attester(AttesterError::KeyMissing) => "hardware-key-missing",
             Self::Attester(AttesterError::Unsupported) => "attestation-unsupported",
+            Self::Attester(AttesterError::PlatformUnavailable) => "platform-unavailable",
             Self::Attester(AttesterError::Failed) => "key-store-failed",
             Self::InstanceKey(AttesterError::KeyMissing) => "instance-key-missing",
             Self::InstanceKey(AttesterError::Unsupported) => "instance-keys-unsupported",
-            Self::InstanceKey(AttesterError::Failed) => "instance-key-failed",
+            Self::InstanceKey(AttesterError::PlatformUnavailable | AttesterError::Failed) => {
+                "instance-key-failed"
+            }
             Self::Trust(reject) => reject.code(),
             Self::TrustStale => "trust-stale",
             Self::Connection(reject) => reject.code(),
@@ -190,6 +194,9 @@ impl Fault {
             Self::Reply(fault) => fault.message(),
             Self::Attester(AttesterError::KeyMissing) => "the hardware key is gone",
             Self::Attester(AttesterError::Unsupported) => "this device has no key attestation",
+            Self::Attester(AttesterError::PlatformUnavailable) => {
+                "the platform's attestation service is unavailable"
+            }
             Self::Attester(AttesterError::Failed) => "the platform's key store failed",
             Self::InstanceKey(AttesterError::KeyMissing) => {
                 "the hardware key for this authorization server is gone"
@@ -197,7 +204,7 @@ impl Fault {
             Self::InstanceKey(AttesterError::Unsupported) => {
                 "this app has no keys for authorization servers"
             }
-            Self::InstanceKey(AttesterError::Failed) => {
+            Self::InstanceKey(AttesterError::PlatformUnavailable | AttesterError::Failed) => {
                 "the platform's key store failed with the key for this authorization server"
             }
             Self::Trust(_) => "the account's trust metadata were refused",

@@ -11,10 +11,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use bonafide_wire::device::{Measurements, PlatformEvidence};
-use bonafide_wire::ids::UpstreamName;
+use bonafide_wire::device::{
+    Measurements, PlatformEvidence, app_attest_client_data_hash, play_request_hash,
+};
+use bonafide_wire::ids::{AccountId, UpstreamName};
 use bonafide_wire::proof::Proof;
 use zeroize::Zeroizing;
+
+/// What an App Attest host asserts where it is asked to sign a message.
+pub fn assertion_hash(message: &[u8]) -> [u8; 32] {
+    bonafide_wire::proof::sha256(message)
+}
 
 /// A future that can be stored and sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -30,13 +37,45 @@ pub trait ServiceTransport: Send + Sync {
     ) -> BoxFuture<'_, Result<ServiceResponse, TransportError>>;
 }
 
+/// What the platform's word must be about: one account's challenge, in the form that each kind of evidence takes.
+#[derive(Debug, Clone, Copy)]
+pub struct EnrolmentChallenge<'a> {
+    /// Whose challenge.
+    pub account: &'a AccountId,
+    /// The challenge itself: what Android Key Attestation puts into the key's certificate.
+    pub bytes: &'a [u8],
+}
+
+impl EnrolmentChallenge<'_> {
+    /// What App Attest's `attestKey` takes.
+    pub fn client_data_hash(&self) -> [u8; 32] {
+        app_attest_client_data_hash(self.bytes)
+    }
+
+    /// What a Play Integrity request takes, as `requestHash` (standard) or `nonce` (classic), for the key with this
+    /// uncompressed P-256 point.
+    pub fn play_request_hash(&self, point: &[u8]) -> String {
+        play_request_hash(self.account, self.bytes, point)
+    }
+}
+
 /// The instance's hardware key, and what the platform says about it.
+///
+/// | platform | `attest` | `sign` |
+/// |---|---|---|
+/// | Android | generates a key attested over the challenge's bytes | ECDSA with that key |
+/// | iOS | `generateKey`, `attestKey` over [`EnrolmentChallenge::client_data_hash`] | `generateAssertion` over [`assertion_hash`] |
+/// | Android without key attestation | generates a key, or keeps the one that Google Play vouched for before; asks for a token over [`EnrolmentChallenge::play_request_hash`] | ECDSA with that key |
+///
+/// The present key's name belongs where a reinstall erases it and a backup does not keep it. Where it was kept
+/// nevertheless, the key is gone while its name is there: answer [`AttesterError::KeyMissing`], and the instance
+/// enrols again, once.
 pub trait Attester: Send + Sync {
-    /// Makes a **new** hardware key, which from now on is the present key, and lets the platform attest it
-    /// with exactly these challenge bytes.
+    /// Makes a **new** hardware key, which from now on is the present key, and lets the platform vouch for it over
+    /// this challenge.
     fn attest<'a>(
         &'a self,
-        challenge: &'a [u8],
+        challenge: EnrolmentChallenge<'a>,
     ) -> BoxFuture<'a, Result<PlatformEvidence, AttesterError>>;
 
     /// Signs with the present key.
@@ -203,6 +242,10 @@ pub enum AttesterError {
     /// This device cannot attest.
     #[error("this device has no key attestation")]
     Unsupported,
+    /// The platform's own servers do not answer (Apple's `serverUnavailable`, Google Play's network errors): keep
+    /// the key, wait, try again.
+    #[error("the platform's attestation service is unavailable")]
+    PlatformUnavailable,
     /// It failed; another try may do.
     #[error("the platform's key store failed")]
     Failed,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use bonafide_sdk::adaptor::{ReqwestTransport, Roots, SystemClock};
 use bonafide_sdk::host::{
-    Attester, AttesterError, BoxFuture, Clock, MemoryVault, ServiceMethod, ServiceRequest,
-    ServiceResponse, ServiceTransport, TransportError,
+    Attester, AttesterError, BoxFuture, Clock, EnrolmentChallenge, MemoryVault, ServiceMethod,
+    ServiceRequest, ServiceResponse, ServiceTransport, TransportError,
 };
 use bonafide_sdk::{
     Bonafide, Host, Hosts, Measurements, PlatformEvidence, Proof, SdkConfig, SecretName,
@@ -353,9 +353,9 @@ impl KeyStore {
 impl Attester for KeyStore {
     fn attest<'a>(
         &'a self,
-        challenge: &'a [u8],
+        challenge: EnrolmentChallenge<'a>,
     ) -> BoxFuture<'a, Result<PlatformEvidence, AttesterError>> {
-        Box::pin(async { self.attest_now(challenge) })
+        Box::pin(async move { self.attest_now(challenge.bytes) })
     }
 
     fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Proof, AttesterError>> {

@@ -202,7 +202,7 @@ impl InstanceState {
         }
         let rest = match error.retry_after() {
             Some(wait) => Some(wait.min(LONGEST_REST)),
-            None => error.is_refusal().then_some(REFUSAL_LIFE),
+            None => (error.is_refusal() || platform_rests(&error)).then_some(REFUSAL_LIFE),
         };
         if let Some(rest) = rest {
             error = error.with_retry_after(rest);
@@ -281,6 +281,11 @@ impl InstanceState {
         });
         self.holdings.hold(wish, outcome, life);
     }
+}
+
+/// Apple and Google count requests: what they cannot answer now is not asked for at once again.
+fn platform_rests(error: &SdkError) -> bool {
+    error.fault() == Fault::Attester(AttesterError::PlatformUnavailable)
 }
 
 impl Enrolment {
@@ -484,7 +489,10 @@ impl Machine {
         let worthless = matches!(
             failure.error.fault(),
             Fault::Problem(
-                ProblemCode::TicketExpired | ProblemCode::TicketInvalid | ProblemCode::ProofInvalid
+                ProblemCode::TicketExpired
+                    | ProblemCode::TicketInvalid
+                    | ProblemCode::ProofInvalid
+                    | ProblemCode::CounterNotGreater
             ) | Fault::Attester(AttesterError::KeyMissing)
         );
         match &mut self.instance.flight {

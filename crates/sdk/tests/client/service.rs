@@ -8,8 +8,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use bonafide_sdk::host::{
-    Attester, AttesterError, BoxFuture, Clock, MemoryVault, ServiceMethod, ServiceRequest,
-    ServiceResponse, ServiceTransport, TransportError, Vault,
+    Attester, AttesterError, BoxFuture, Clock, EnrolmentChallenge, MemoryVault, ServiceMethod,
+    ServiceRequest, ServiceResponse, ServiceTransport, TransportError, Vault,
 };
 use bonafide_sdk::{
     Bonafide, Host, Hosts, Measured, Measurements, PlatformEvidence, ProblemCode, Proof, SdkConfig,
@@ -276,9 +276,9 @@ struct Phone;
 impl Attester for Phone {
     fn attest<'a>(
         &'a self,
-        challenge: &'a [u8],
+        challenge: EnrolmentChallenge<'a>,
     ) -> BoxFuture<'a, Result<PlatformEvidence, AttesterError>> {
-        let chain = vec![Base64Url(challenge.to_vec())];
+        let chain = vec![Base64Url(challenge.bytes.to_vec())];
         Box::pin(core::future::ready(Ok(PlatformEvidence::AndroidKey {
             chain,
         })))

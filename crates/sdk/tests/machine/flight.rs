@@ -332,7 +332,8 @@ fn rejected_evidence_leaves_no_key_behind() {
 #[test]
 fn a_worthless_ticket_is_given_up_once_and_not_in_a_loop() {
     let key_missing = || SdkError::from(Fault::Attester(AttesterError::KeyMissing)).into();
-    let causes: [fn() -> Failure; 3] = [
+    let causes: [fn() -> Failure; 4] = [
+        || problem(ProblemCode::CounterNotGreater),
         || problem(ProblemCode::TicketExpired),
         || problem(ProblemCode::TicketInvalid),
         || problem(ProblemCode::ProofInvalid),
@@ -352,6 +353,44 @@ fn a_worthless_ticket_is_given_up_once_and_not_in_a_loop() {
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("answer 1 error"), "{lines:?}");
     }
+}
+
+#[test]
+fn a_restored_phone_enrols_once_more_even_where_the_new_key_fails_too() {
+    let missing = || SdkError::from(Fault::Attester(AttesterError::KeyMissing)).into();
+    // The backup kept ticket and key name, but no key (iOS: restore, reinstall, another phone).
+    let mut script = Script::enrolled();
+    script.ask(1, token(API));
+    script.challenge("c");
+    assert_eq!(
+        script.attestation_fails(missing()),
+        ["erase enrolment", "challenge enrolment"]
+    );
+    assert_eq!(script.challenge("d"), ["enrol d"]);
+    // The new key is lost before it signed anything: the app is told, nobody tries in a loop.
+    assert_eq!(
+        script.enrolment_fails(missing()),
+        ["answer 1 error hardware-key-missing"]
+    );
+    assert_eq!(script.ask(2, token(API)), ["challenge enrolment"]);
+}
+
+#[test]
+fn a_platform_that_does_not_answer_is_left_in_peace() {
+    let unavailable = || SdkError::from(Fault::Attester(AttesterError::PlatformUnavailable)).into();
+    let mut script = Script::fresh();
+    script.ask(1, token(API));
+    script.challenge("c");
+    assert_eq!(
+        script.enrolment_fails(unavailable()),
+        ["answer 1 error platform-unavailable wait 10"]
+    );
+    assert_eq!(
+        script.ask(2, token(API)),
+        ["answer 2 error platform-unavailable wait 10"]
+    );
+    script.pass(10);
+    assert_eq!(script.ask(3, token(API)), ["challenge enrolment"]);
 }
 
 #[test]

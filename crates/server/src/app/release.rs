@@ -93,11 +93,7 @@ fn issue(
         .account
         .signer()
         .ok_or_else(|| AppError::Internal("the account has no active signing key".to_owned()))?;
-    let point = asking
-        .ticket
-        .facts
-        .public_key()
-        .map_err(|_| AppError::TicketInvalid)?;
+    let point = asking.ticket.point()?;
     let now = asking.now;
     let expires_at = now.saturating_add(TOKEN_LIFE);
     let claims = Claims {

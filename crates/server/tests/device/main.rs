@@ -10,6 +10,7 @@ mod ladder;
 mod log;
 mod nodes;
 mod outage;
+mod platforms;
 mod published;
 mod pyjwt;
 mod relay;

@@ -198,6 +198,14 @@ impl IPhone {
         object::assertion(app, &key.key, key.counter, client_data_hash)
     }
 
+    /// Sets a key's counter back: what no phone does, and what a copy of a key would show.
+    pub fn rewind_counter(&self, id: IosKeyId) -> Result<(), SimulatorError> {
+        let mut state = self.lock();
+        let key = state.keys.get_mut(&id);
+        key.ok_or(SimulatorError::KeyNotFound)?.counter = 0;
+        Ok(())
+    }
+
     /// Deletes a key; deleting what is not there is no error.
     pub fn delete_key(&self, id: IosKeyId) {
         self.lock().keys.remove(&id);
