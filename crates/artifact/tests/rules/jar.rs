@@ -619,6 +619,21 @@ fn v1_decides_below_a_lonely_v3() {
     );
 }
 
+/// Of one rule nobody reads more than fifty findings; other rules keep theirs.
+#[test]
+fn a_flood_of_one_finding_is_cut() {
+    let mut plan = JarPlan::good();
+    plan.target(30, None);
+    for number in 0..60 {
+        let name = format!("META-INF/services/{number}");
+        plan.extra.push(EntryPlan::new(&name, b"anybody's"));
+    }
+    let found = codes(&judge_on(&plan, None, None));
+    let count = |code| found.iter().filter(|found| **found == code).count();
+    assert_eq!(count(Code::JarUnprotectedEntry), 50);
+    assert_eq!(count(Code::MinSchemeForTarget), 1);
+}
+
 /// A name of a newer scheme counts from the level that knows it, and only where the scheme is gone.
 #[test]
 fn a_newer_scheme_that_is_named_must_be_there_where_it_is_known() {
