@@ -37,6 +37,7 @@ const STORY: &[(&str, Option<&str>)] = &[
     ("upstreams-added", None),
     ("rung-5-leaks-the-secret", None),
     ("rung-4-leaks-one-use", Some("invalid_client")),
+    ("rung-2-leaks-an-hour", Some("invalid_grant")),
     ("rung-1-leaks-nothing", Some("token-bound")),
     ("audit-holds", None),
 ];

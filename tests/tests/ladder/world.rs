@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::wire::{Wire, contains};
 
 /// Occurs in every long-lived secret of these tests and nowhere else.
-const CANARY: &str = "canary-of-the-ladder";
+pub(crate) const CANARY: &str = "canary-of-the-ladder";
 pub(crate) const LIBRARY_API: &str = "https://api.library.example/books/v1";
 const GOOGLE_API: &str = "https://www.googleapis.com/books/v1";
 const REDIRECT: &str = "http://127.0.0.1/oauth2redirect";
@@ -201,6 +201,15 @@ impl World {
     /// Books on the phone, started anew.
     pub(crate) fn app(&self, upstream: &str, wish: RungWish) -> BooksApp {
         self.app_on(&self.phone, "books", (upstream, wish))
+    }
+
+    /// Books on another phone of the same make.
+    pub(crate) fn app_on_another_phone(&self, upstream: &str) -> BooksApp {
+        let phone = Phone::builder("Another")
+            .build(&self.factory, now())
+            .unwrap();
+        phone.install(&self.apk).unwrap();
+        self.app_on(&phone, "other", (upstream, RungWish::Best))
     }
 
     fn app_on(&self, phone: &Phone, state: &str, (upstream, wish): (&str, RungWish)) -> BooksApp {

@@ -102,6 +102,25 @@ impl Handset {
         Ok(token.or_otherwise("the access token")?.expose().to_owned())
     }
 
+    /// What Books keeps of its login by this rung, opened with the key that Books itself uses.
+    pub(super) fn sealed_record(&self, rung: Rung) -> Result<Vec<u8>, Otherwise> {
+        let mark = format!("\"choice\":{{\"rung\":\"{rung}\"");
+        let read = |path: PathBuf| std::fs::read(path).or_otherwise("a file of Books");
+        let key = read(self.state.join("sealing-key"))?;
+        let vault = std::fs::read_dir(self.state.join("vault")).or_otherwise("the vault")?;
+        for entry in vault.flatten() {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with("login-") {
+                let opened = unseal(&key, &read(entry.path())?);
+                let opened = opened.or_otherwise("a sealed record")?;
+                if super::find(&opened, mark.as_bytes()).is_some() {
+                    return Ok(opened);
+                }
+            }
+        }
+        Err(Otherwise("Books keeps no such login".to_owned()))
+    }
+
     fn open(&self) -> Result<BooksApp, BooksError> {
         let around = &self.surroundings;
         let mut setup = BooksSetup::new(
@@ -199,6 +218,18 @@ impl Handset {
         let detached = self.phone.detach_debugger(self.app);
         detached.or_otherwise("detaching the debugger")
     }
+}
+
+/// AES-256-GCM as Books' records are sealed: nonce, then the rest.
+fn unseal(key: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut rest = rest.to_vec();
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let purpose = Aad::from(b"bonafide-sdk-login-1");
+    let opened = key.open_in_place(nonce, purpose, &mut rest).ok()?;
+    Some(opened.to_vec())
 }
 
 /// A login that failed.

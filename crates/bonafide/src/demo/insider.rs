@@ -73,6 +73,11 @@ impl Insider {
         all.filter(|request| request.head.starts_with(&line))
             .collect()
     }
+
+    /// Everything that Books sent.
+    pub(super) fn heard(&self) -> Vec<u8> {
+        lock(&self.said).concat()
+    }
 }
 
 impl Drop for Insider {

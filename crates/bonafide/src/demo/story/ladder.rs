@@ -38,6 +38,11 @@ pub(super) async fn tell(stage: &mut Stage, teller: &mut Teller) -> Result<(), F
     );
     step(stage, teller, names, rung_4).await?;
     let names = (
+        "rung-2-leaks-an-hour",
+        "Rung 2, relay: there is no secret on the phone, and no refresh token",
+    );
+    step(stage, teller, names, rung_2).await?;
+    let names = (
         "rung-1-leaks-nothing",
         "Rung 1, attested client: nothing that he reads works elsewhere",
     );
@@ -150,6 +155,53 @@ async fn rung_4(stage: &mut Stage, scene: &mut Scene) -> Told {
     })
 }
 
+async fn rung_2(stage: &mut Stage, scene: &mut Scene) -> Told {
+    let (insider, phone) = compromised(stage, scene, ("google", Rung::Relay)).await?;
+    let requests = insider.requests_to("/token").len();
+    let heard = insider.heard();
+    let records = phone.sealed_record(Rung::Relay)?;
+    let kept = text_after(&records, "\"refresh_token\":\"").or_otherwise("no refresh token")?;
+    scene.sent(format!(
+        "Inside the phone: {requests} requests to the token endpoint, no secret in the {} bytes that Books sent nor in what it \
+         keeps. Its refresh token reads {} ({} characters, sealed by the service).",
+        heard.len(),
+        shortened(&kept),
+        kept.len()
+    ));
+    let secret = stage.client_secret()?.expose().to_owned();
+    let victim = Victim::at_google(stage.provider.client_id());
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", kept.as_str()),
+        ("client_id", victim.client_id),
+        ("client_secret", secret.as_str()),
+    ];
+    let answered = thief::present(stage, victim.token, &form).await?;
+    scene.refused(answered.error(), answered.words());
+    let access = format!("Bearer {}", phone.access_token().await?);
+    let status = thief::read_favorites(stage, "www.googleapis.com", &access).await?;
+    scene.allowed(format!(
+        "the access token works for him, {status}: a bearer token is good for whoever bears it, for an hour at most"
+    ));
+    scene.why(
+        "The service adds the secret and forwards to Google only. He tried the kept refresh token with the secret he \
+         had from rung 5, and it is still worthless: only the relay opens it, only for the phone it was sealed for.",
+    );
+    expect(Holds(!kept.starts_with("1//")), || {
+        "the phone has Google's own refresh token".to_owned()
+    })?;
+    expect(Holds(requests == 0 && !stage.leaks(&heard)), || {
+        "the phone had the secret".to_owned()
+    })?;
+    expect(Holds(!stage.leaks(&records)), || {
+        "the phone keeps the secret".to_owned()
+    })?;
+    expect(Holds(answered.error() == "invalid_grant"), || {
+        answered.words()
+    })?;
+    expect(Holds(status == 200), || format!("the API said {status}"))
+}
+
 async fn rung_1(stage: &mut Stage, scene: &mut Scene) -> Told {
     let library = ("library", Rung::AttestedClient);
     let (insider, phone) = compromised(stage, scene, library).await?;
@@ -199,7 +251,9 @@ async fn audit_holds(stage: &mut Stage, scene: &mut Scene) -> Told {
     let releases = count("secret.released");
     let searched = stage.search_service_files()?;
     scene.allowed(format!(
-        "{releases} releases of the secret, {} client assertions, {} client attestations: each with its device",
+        "{releases} releases of the secret, {} relayed requests, {} client assertions, {} client attestations: each with \
+         its device",
+        count("relay.requested"),
         count("client-assertion.minted"),
         count("client-attestation.issued")
     ));
@@ -234,6 +288,13 @@ fn claims(jwt: &str) -> Result<Value, Otherwise> {
     let part = jwt.split('.').nth(1).or_otherwise("no JWT")?;
     let bytes = bonafide_wire::bytes::decode(part).or_otherwise("no JWT")?;
     serde_json::from_slice(&bytes).or_otherwise("no JWT")
+}
+
+/// What stands between a marker and the next quotation mark.
+fn text_after(bytes: &[u8], marker: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let rest = text.split(marker).nth(1)?;
+    rest.split('"').next().map(str::to_owned)
 }
 
 /// Enough to recognise it.

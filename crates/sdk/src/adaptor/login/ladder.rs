@@ -161,16 +161,19 @@ impl LadderReject {
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rung {}, {}", self.rung.number(), self.rung)?;
-        if !self.passed_over.is_empty() {
-            write!(f, " ({})", list(&self.passed_over))?;
+        let why = list(&self.passed_over);
+        if !why.is_empty() {
+            write!(f, " ({why})")?;
         }
         Ok(())
     }
 }
 
+/// The rungs that were looked at; that the app asked for another one, it knows.
 fn list(passed_over: &[PassedOver]) -> String {
     let each = passed_over
         .iter()
+        .filter(|passed| passed.why != Unfit::NotAskedFor)
         .map(|passed| format!("{}: {}", passed.rung, passed.why.message()));
     each.collect::<Vec<_>>().join("; ")
 }
