@@ -221,6 +221,47 @@ fn a_secret_is_in_no_output_log_or_file_in_clear() {
 }
 
 #[test]
+fn an_upstream_is_added_shown_replaced_and_removed() {
+    let world = World::start();
+    std::fs::write(world.path("secret.txt"), CANARY).expect("writable");
+    let secret = "secret add client_secret --host oauth2.example.com --from-file secret.txt";
+    world.admin_json(secret);
+    let add = "upstream add google --issuer https://as.example --client-id 1234 --rung relay --rung 4 \
+        --auth private-key-jwt --redirect-uri https://app.example.com/cb --token-endpoint https://as.example/token";
+    let made = world.admin_json(add);
+    assert_eq!(
+        made["rungs"],
+        serde_json::json!(["relay", "minted-assertion"])
+    );
+    assert_eq!(made["authentication"]["jwk"]["alg"], "ES256");
+    let again = world.shell("admin", &format!("bonafide {add}"));
+    assert_eq!(again.status.code(), Some(5), "{}", stderr(&again));
+    let replaced = world.admin_json(
+        "upstream add google --issuer https://as.example --client-id 1234 --rung relay --secret client_secret \
+         --redirect-uri https://app.example.com/cb --token-endpoint https://as.example/token --replace",
+    );
+    assert_eq!(replaced["authentication"]["method"], "client_secret_basic");
+    assert_eq!(world.admin_json("upstream show google"), replaced);
+    assert_eq!(
+        world.admin_json("upstream list"),
+        serde_json::json!([replaced])
+    );
+    // The secret belongs to the upstream now; and a server that nobody reaches is said to be away.
+    let removed = world.shell("admin", "bonafide secret remove client_secret --yes");
+    assert_eq!(removed.status.code(), Some(5), "{}", stderr(&removed));
+    let checked = world.shell("admin", "bonafide upstream check http://127.0.0.1:1");
+    assert_eq!(checked.status.code(), Some(1), "{}", stderr(&checked));
+    assert!(
+        stderr(&checked).contains("upstream-unavailable"),
+        "{}",
+        stderr(&checked)
+    );
+    let gone = world.shell("admin", "bonafide upstream remove google --yes");
+    assert!(gone.status.success(), "{}", stderr(&gone));
+    assert_eq!(world.admin_json("upstream list"), serde_json::json!([]));
+}
+
+#[test]
 fn each_failure_has_its_exit_code_and_says_what_to_do() {
     let world = World::start();
     std::fs::write(world.path("secret.txt"), CANARY).expect("writable");

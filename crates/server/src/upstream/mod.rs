@@ -8,8 +8,10 @@ mod call;
 mod failure;
 mod tls;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 pub use call::{Answer, Call};
@@ -20,6 +22,9 @@ pub use tls::authorities;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept for the next call.
 const IDLE: Duration = Duration::from_mins(1);
+/// How many calls may be under way. Fewer than a listener has places: while one server is slow, requests that need no
+/// other server are answered.
+const MOST_CALLS: usize = 256;
 
 /// What an operator chose for calls to other servers.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +39,7 @@ pub struct OutboundOptions {
 #[derive(Debug, Clone)]
 pub struct Outbound {
     client: reqwest::Client,
+    places: Arc<Semaphore>,
 }
 
 impl Outbound {
@@ -54,12 +60,19 @@ impl Outbound {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|_| OutboundError::Client)?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            places: Arc::new(Semaphore::new(MOST_CALLS)),
+        })
     }
 
     /// Makes a call and reads the whole answer, whatever its status. A redirect is an error: following it would
     /// send what the call carries to somebody whom nobody configured.
     pub async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+        let _place = self
+            .places
+            .try_acquire()
+            .map_err(|_| UpstreamError::Unreachable("too many calls are under way".to_owned()))?;
         let most = call.most_bytes;
         let mut response = self
             .request(call)?

@@ -1,7 +1,5 @@
 //! The outbound client against servers that misbehave: each fault has its own failure, nothing hangs or balloons.
 
-use std::sync::Arc;
-
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -207,4 +205,19 @@ async fn only_named_authorities_and_the_right_host_are_believed() {
         proxy: None,
     };
     assert_eq!(Outbound::new(&bad).unwrap_err(), OutboundError::Root(1));
+}
+
+#[tokio::test]
+async fn when_every_place_is_taken_the_next_call_is_told_to_wait() {
+    let outbound = Outbound {
+        places: Arc::new(Semaphore::new(1)),
+        ..outbound()
+    };
+    let silent = server(Vec::new(), Then::StaySilent).await;
+    let slow = outbound.call(quick(silent));
+    let next = outbound.call(quick("http://127.0.0.1:1/".to_owned()));
+    let (slow, next) = tokio::join!(slow, next);
+    assert_eq!(slow.unwrap_err(), UpstreamError::TimedOut);
+    let busy = UpstreamError::Unreachable("too many calls are under way".to_owned());
+    assert_eq!(next.unwrap_err(), busy);
 }

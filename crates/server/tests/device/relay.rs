@@ -589,3 +589,20 @@ async fn an_instance_that_policy_refuses_is_not_relayed() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_device_that_was_refused_at_its_enrolment_gets_its_row_with_the_first_relay() {
+    let (world, _fake, _) = ready().await;
+    world.set_policy(&[]).await;
+    let mut phone = world.genuine();
+    let request = world.enrolment(&mut phone).await;
+    let told = problem(world.post("enrolments", &request).await).await;
+    phone.ticket = told.ticket.unwrap();
+    let device = told.device_id.unwrap();
+    world.set_policy(&[("development", "observe")]).await;
+    let row = || world.service.store().device(&world.account, &device);
+    assert!(row().await.unwrap().is_none());
+    world.relayed(&mut phone, code()).await;
+    assert!(row().await.unwrap().is_some());
+    world.relayed(&mut phone, code()).await;
+}

@@ -287,9 +287,9 @@ impl Relaying {
         if let Some(kept) = once::begin(self, upstream).await? {
             return kept;
         }
-        self.first_allow(&account).await;
+        let standing = self.first_allow(&account).await;
         let outcome = self.forward(&account, upstream, prepared).await;
-        let sealed = outcome.and_then(|answered| self.seal(&account, agreed, answered));
+        let sealed = outcome.and_then(|answered| self.seal(&account, (agreed, standing), answered));
         once::finish(self, &sealed).await;
         sealed
     }
@@ -363,9 +363,9 @@ impl Relaying {
     }
 
     /// A device that was refused at its enrolment gets its row with the first allow, as at an attestation.
-    async fn first_allow(&self, account: &AccountView<'_>) {
+    async fn first_allow(&self, account: &AccountView<'_>) -> Standing {
         if self.ticket.standing == Standing::Enrolled {
-            return;
+            return Standing::Enrolled;
         }
         let device = bonafide_wire::admin::DeviceView {
             device_id: self.device.clone(),
@@ -377,18 +377,21 @@ impl Relaying {
         let mut new = enrol::new_device(account.id, device, &self.enrolled, &self.challenge);
         // This request's challenge is spent already; no challenge has this length.
         new.challenge.push(0);
-        if let Err(error) = self.service.store().enrol(new).await {
-            tracing::warn!(%error, "a device that is allowed now has no row yet");
+        match self.service.store().enrol(new).await {
+            Ok(_) => Standing::Enrolled,
+            Err(error) => {
+                tracing::warn!(%error, "a device that is allowed now has no row yet");
+                Standing::Refused
+            }
         }
     }
 
     fn seal(
         &self,
         account: &AccountView<'_>,
-        agreed: Sealer,
+        (agreed, standing): (Sealer, Standing),
         answered: Answered,
     ) -> Result<SealedRelayReply, AppError> {
-        let standing = Standing::Enrolled;
         let ticket = self.ticket.clone().next(self.now, standing, self.mark);
         let reply = RelayReply {
             ticket: Base64Url(ticket.seal(self.service.keys(), account.id)?),
