@@ -1,6 +1,6 @@
 //! Trust roots and anchors: certificates that operators add.
 
-use bonafide_simulator::Factory;
+use bonafide_simulator::{Factory, PlayConsole, PlayVerdicts};
 use bonafide_wire::config_string::SdkConfig;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
 use serde_json::{Value, json};
@@ -93,6 +93,44 @@ async fn an_anchor_is_one_certificate_and_never_a_published_key() {
     let list = admin.get(&format!("{ACME}/anchors")).await.ok(200);
     assert_eq!(list["items"], json!([anchor]));
     assert_eq!(admin.delete(&path).await.status, 204);
+}
+
+#[tokio::test]
+async fn play_keys_come_in_and_are_never_given_out() {
+    let harness = Harness::start().await;
+    let admin = harness.admin().await;
+    let play = PlayConsole::new("com.example.books", vec![], PlayVerdicts::Evaluated).unwrap();
+    let (decryption, verification) = (
+        play.decryption_key_base64(),
+        play.verification_key_base64().unwrap(),
+    );
+    let keys = |decryption: &str, verification: &str| {
+        json!({ "response-encryption": {
+            "decryption_key": decryption, "verification_key": verification
+        } })
+    };
+    let path = format!("{ACME}/play-keys/books");
+    let good = keys(&decryption, &verification);
+    admin
+        .put(&path, good.clone())
+        .await
+        .refused(404, "not-found");
+    let app = json!({ "id": "books", "name": "Books", "android_package": "com.example.books" });
+    admin.post(&format!("{ACME}/apps"), app).await.ok(201);
+    // The two keys are easily mixed up.
+    admin
+        .put(&path, keys(&verification, &decryption))
+        .await
+        .broken(&["/response-encryption/decryption_key"]);
+    let set = admin.put(&path, good).await.ok(200);
+    assert_eq!(set["package"], "com.example.books");
+    assert!(!set.to_string().contains(&decryption));
+    let list = admin.get(&format!("{ACME}/play-keys")).await.ok(200);
+    assert_eq!(list["items"], json!([set]));
+    let app = format!("{ACME}/apps/books");
+    admin.delete(&app).await.refused(409, "conflict");
+    assert_eq!(admin.delete(&path).await.status, 204);
+    assert_eq!(admin.delete(&app).await.status, 204);
 }
 
 #[tokio::test]
