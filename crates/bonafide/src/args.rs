@@ -110,6 +110,9 @@ pub(crate) enum Noun {
     /// The keys that open Play Integrity verdicts
     #[command(subcommand)]
     PlayKey(commands::play_key::Verb),
+    /// The list of revoked attestation keys: its age, and renewing it
+    #[command(subcommand)]
+    RevocationList(commands::revocation_list::Verb),
     /// The keys that sign attestation tokens
     #[command(subcommand)]
     SigningKey(commands::signing_key::Verb),

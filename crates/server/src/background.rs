@@ -1,13 +1,11 @@
 //! What the service does without being asked: follows other nodes' changes, keeps trust metadata and signing
 //! keys fresh, writes verdicts down, forgets what has expired.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonafide_evidence::android::RevocationList;
-
 use crate::app::{Service, upkeep};
+use crate::revocation_source::{self, RevocationSource};
 use crate::tasks::{StopSignal, Tasks};
 
 /// Other nodes' changes are in force after at most this and one reload.
@@ -15,10 +13,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often trust metadata and signing keys are looked at.
 const UPKEEP: Duration = Duration::from_mins(1);
 const PRUNE: Duration = Duration::from_mins(10);
-const REVOCATIONS: Duration = Duration::from_mins(1);
 
 /// Starts every background task.
-pub(crate) fn start(tasks: &mut Tasks, service: &Arc<Service>, revocations: Option<&PathBuf>) {
+pub(crate) fn start(tasks: &mut Tasks, service: &Arc<Service>, source: &RevocationSource) {
     let shared = Arc::clone(service);
     tasks.spawn("record-verdicts", move |stop| {
         let service = Arc::clone(&shared);
@@ -36,12 +33,10 @@ pub(crate) fn start(tasks: &mut Tasks, service: &Arc<Service>, revocations: Opti
     });
     let shared = Arc::clone(service);
     tasks.spawn("prune", move |stop| prune(Arc::clone(&shared), stop));
-    if let Some(path) = revocations.cloned() {
-        let shared = Arc::clone(service);
-        tasks.spawn("revocations", move |stop| {
-            follow_revocations(Arc::clone(&shared), path.clone(), stop)
-        });
-    }
+    let (shared, source) = (Arc::clone(service), source.clone());
+    tasks.spawn("revocation-list", move |stop| {
+        revocation_source::follow(Arc::clone(&shared), source.clone(), stop)
+    });
 }
 
 async fn follow_changes(service: Arc<Service>, mut stop: StopSignal) {
@@ -78,23 +73,4 @@ async fn prune(service: Arc<Service>, mut stop: StopSignal) {
             tracing::error!(%error, "pruning failed");
         }
     }
-}
-
-async fn follow_revocations(service: Arc<Service>, path: PathBuf, mut stop: StopSignal) {
-    while stop.sleep(REVOCATIONS).await {
-        if let Err(problem) = load_revocations(&service, &path).await {
-            tracing::error!(problem, "the revocation list stays as it was");
-        }
-    }
-}
-
-/// Reads the revocation list; a bad file changes nothing.
-pub(crate) async fn load_revocations(service: &Service, path: &Path) -> Result<(), String> {
-    let json = tokio::fs::read(path)
-        .await
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    let list =
-        RevocationList::parse(&json).map_err(|error| format!("{}: {error}", path.display()))?;
-    service.replace_revocations(list);
-    Ok(())
 }

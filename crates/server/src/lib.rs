@@ -12,6 +12,8 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod keys;
+pub mod metrics;
+pub mod revocation_source;
 pub mod serve;
 pub mod store;
 pub mod tasks;
@@ -19,4 +21,4 @@ pub mod telemetry;
 pub mod tls;
 pub mod upstream;
 
-pub use serve::{Running, ServeOptions, Server, StartError, Transport};
+pub use serve::{RevocationList, Running, ServeOptions, Server, StartError, Transport};

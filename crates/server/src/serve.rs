@@ -18,6 +18,8 @@ use crate::http::frame::{Frame, Limits};
 use crate::http::{admin_router, device_router};
 use crate::keys::master::{MasterKeys, WhenMissing};
 use crate::keys::{KeyError, Keys};
+use crate::metrics::Metrics;
+use crate::revocation_source::{self, RevocationSource};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
@@ -46,6 +48,17 @@ pub enum Transport {
     Tls(TlsFiles),
 }
 
+/// Where Google's attestation status list comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RevocationList {
+    /// Nowhere: nothing counts as revoked.
+    Nowhere,
+    /// A file that something else keeps fresh.
+    File(PathBuf),
+    /// A server; its last good answer is kept in the data directory.
+    Url(String),
+}
+
 /// What `bonafide serve` was told.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
@@ -61,8 +74,8 @@ pub struct ServeOptions {
     pub public_url: Option<String>,
     /// TLS or not.
     pub transport: Transport,
-    /// Google's attestation status list, as a file that something else keeps fresh.
-    pub revocation_list: Option<PathBuf>,
+    /// Where Google's attestation status list comes from.
+    pub revocation_list: RevocationList,
     /// How other servers (authorization servers, status lists) are called.
     pub outbound: OutboundOptions,
     /// The time.
@@ -70,7 +83,18 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
-    /// Everything in one directory, both listeners on free loopback ports.
+    fn revocation_source(&self) -> RevocationSource {
+        match &self.revocation_list {
+            RevocationList::Nowhere => RevocationSource::Nowhere,
+            RevocationList::File(path) => RevocationSource::File(path.clone()),
+            RevocationList::Url(url) => RevocationSource::Url {
+                url: url.clone(),
+                copy: self.data_dir.join(revocation_source::COPY),
+            },
+        }
+    }
+
+    /// Everything in one directory, both listeners on free loopback ports, no calls to other servers.
     pub fn on_loopback(data_dir: impl Into<PathBuf>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
@@ -80,7 +104,7 @@ impl ServeOptions {
             admin_addr: any,
             public_url: None,
             transport: Transport::Loopback,
-            revocation_list: None,
+            revocation_list: RevocationList::Nowhere,
             outbound: OutboundOptions::default(),
             clock: Clock::system(),
         }
@@ -177,22 +201,16 @@ impl Server {
         let (device_addr, admin_addr) = (address_of(&device)?, address_of(&admin)?);
         let public_url = public_url(&options, device_addr)?;
         let service = open(&options, public_url.clone()).await?;
-        if options.revocation_list.is_none() {
-            tracing::warn!(
-                "no revocation list: evidence of leaked attestation keys is not refused"
-            );
-        }
-        if let Some(path) = &options.revocation_list {
-            background::load_revocations(&service, path)
-                .await
-                .map_err(StartError::RevocationList)?;
-        }
+        let source = options.revocation_source();
+        revocation_source::at_start(&service, &source)
+            .await
+            .map_err(StartError::RevocationList)?;
         let first = AccountId::parse(FIRST_ACCOUNT)
             .map_err(|error| AppError::Internal(error.to_string()))?;
         let first_credential = first_start(&service, &first).await?;
         let mut tasks = Tasks::default();
-        background::start(&mut tasks, &service, options.revocation_list.as_ref());
-        let mut listeners = Listeners::new();
+        background::start(&mut tasks, &service, &source);
+        let mut listeners = Listeners::new(service.metrics());
         let tls = match &options.transport {
             Transport::Tls(files) => Some(files.load()?),
             Transport::Loopback | Transport::BehindProxy => None,
@@ -237,10 +255,11 @@ impl Running {
 }
 
 impl Listeners {
-    fn new() -> Self {
+    fn new(metrics: &Arc<Metrics>) -> Self {
         let limits = Limits::default();
+        let frame = |name| Frame::new(name, &limits).counted_in(metrics);
         Self {
-            frames: [Frame::new("device", &limits), Frame::new("admin", &limits)],
+            frames: [frame("device"), frame("admin")],
             handle: Handle::new(),
             serving: tokio::task::JoinSet::new(),
         }

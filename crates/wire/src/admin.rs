@@ -571,6 +571,23 @@ dto! {
     }
 }
 dto! {
+    /// Google's list of attestation keys that no longer count, as the service has it.
+    RevocationListView {
+        /// The URL or file that it comes from; absent: there is none.
+        source: Option<String>,
+        /// How many keys are listed.
+        entries: u64,
+        /// When the list was last known to be the newest, seconds since 1970; absent: there is no list.
+        confirmed_at: Option<i64>,
+        /// How long ago that was; the policy judges it.
+        age_seconds: Option<i64>,
+        /// When a newer one was last asked for, seconds since 1970.
+        last_attempt_at: Option<i64>,
+        /// Why the last attempt failed; absent: it did not.
+        last_failure: Option<String>,
+    }
+}
+dto! {
     /// One finding of a recorded verdict.
     FindingView {
         /// Stable code.

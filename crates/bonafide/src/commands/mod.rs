@@ -14,6 +14,7 @@ pub(crate) mod login;
 pub(crate) mod play_key;
 pub(crate) mod policy;
 pub(crate) mod registration;
+pub(crate) mod revocation_list;
 pub(crate) mod role;
 pub(crate) mod sdk;
 pub(crate) mod secret;
@@ -56,6 +57,7 @@ pub(crate) async fn run(noun: Noun, context: &Context) -> Result<Exit, Failure> 
         Noun::Trust(verb) => trust::run(verb, context).await,
         Noun::Anchor(verb) => anchor::run(verb, context).await,
         Noun::PlayKey(verb) => play_key::run(verb, context).await,
+        Noun::RevocationList(verb) => revocation_list::run(verb, context).await,
         Noun::SigningKey(verb) => signing_key::run(verb, context).await,
         Noun::Sdk(verb) => sdk::run(verb, context).await,
         Noun::Credential(verb) => credential::run(verb, context).await,

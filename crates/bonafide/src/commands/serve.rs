@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use bonafide_server::clock::Clock;
 use bonafide_server::tls::TlsFiles;
 use bonafide_server::upstream::{OutboundOptions, authorities};
-use bonafide_server::{Running, ServeOptions, Server, StartError, Transport};
+use bonafide_server::{RevocationList, Running, ServeOptions, Server, StartError, Transport};
 use bonafide_wire::device::SecretJson;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -48,15 +48,43 @@ pub(crate) struct Args {
     /// File with the master key [default: `master.key` in the data directory]
     #[arg(long, value_name = "FILE")]
     master_key_file: Option<PathBuf>,
-    /// Google's attestation status list, a file that you keep fresh; read again every minute
-    #[arg(long, value_name = "FILE")]
-    revocations: Option<PathBuf>,
+    #[command(flatten)]
+    revocations: RevocationArgs,
     #[command(flatten)]
     transport: TransportArgs,
     #[command(flatten)]
     outbound: OutboundArgs,
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// Where the list of revoked attestation keys comes from.
+#[derive(Debug, clap::Args)]
+struct RevocationArgs {
+    /// Where Google's attestation status list is fetched; its last good answer is kept in the data directory
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = bonafide_server::revocation_source::GOOGLE,
+        conflicts_with_all = ["revocations", "no_revocations"]
+    )]
+    revocations_url: String,
+    /// The list as a file that you keep fresh instead: read again every minute, as old as the file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_revocations")]
+    revocations: Option<PathBuf>,
+    /// No list: nothing counts as revoked, and the strict policy refuses phones for that
+    #[arg(long)]
+    no_revocations: bool,
+}
+
+impl RevocationArgs {
+    fn source(self) -> RevocationList {
+        match self.revocations {
+            Some(path) => RevocationList::File(path),
+            None if self.no_revocations => RevocationList::Nowhere,
+            None => RevocationList::Url(self.revocations_url),
+        }
+    }
 }
 
 /// How other servers are called.
@@ -132,7 +160,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         admin_addr: args.admin_addr,
         public_url: args.public_url,
         transport,
-        revocation_list: args.revocations,
+        revocation_list: args.revocations.source(),
         outbound: args.outbound.options()?,
         clock: Clock::system(),
     };

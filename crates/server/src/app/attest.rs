@@ -4,7 +4,7 @@
 //! audit rows of released secrets, and the row of a device that is allowed for the first time.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use bonafide_evidence::{Facts, Grant};
+use bonafide_evidence::{Decision, Facts, Grant};
 use bonafide_wire::admin::DeviceView;
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{
@@ -60,6 +60,7 @@ where
     let (account, now) = (asking.account, asking.now);
     let who = (&asking.device, &asking.ticket.facts);
     if account.is_revoked(&asking.device) {
+        service.count(Asked::Attestation, Decision::Deny);
         let (refused, view) = judge::revoked(&account, Asked::Attestation, who, now)?;
         service.record(account.id, view);
         return Ok(Attestation::Refused(Box::new(refused)));
@@ -71,9 +72,10 @@ where
         &measurements,
         (now, service.revocation_list_age()),
     );
+    service.count(Asked::Attestation, judged.verdict.decision());
     let mark = findings_mark(judged.verdict.findings());
     // Every refusal is recorded, an allow only when its findings differ from those recorded last.
-    let recorded = if judged.verdict.decision() == bonafide_evidence::Decision::Deny
+    let recorded = if judged.verdict.decision() == Decision::Deny
         || mark != asking.ticket.mark
         || asking.ticket.standing == Standing::Refused
     {

@@ -1,6 +1,6 @@
 //! Enrolment (W-8, W-9): platform evidence for a new hardware key becomes a device row and a ticket.
 
-use bonafide_evidence::UnixTime;
+use bonafide_evidence::{Decision, UnixTime};
 use bonafide_wire::admin::{DeviceView, VerdictView};
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest};
@@ -106,6 +106,7 @@ fn rejected(
         support_id: view.support_id.clone(),
         findings: judge::told(account, &view),
     };
+    service.metrics.verdict(&view.request, &view.outcome);
     service.recorder.record_stranger(VerdictRecord {
         account: account.id.clone(),
         verdict: view,
@@ -123,6 +124,7 @@ impl Candidate<'_> {
         let facts = &self.authentic.facts;
         let who = (&self.device, facts);
         if account.is_revoked(&self.device) {
+            service.count(Asked::Enrolment, Decision::Deny);
             let (refused, view) = judge::revoked(&account, Asked::Enrolment, who, now)?;
             return self.refuse(service, refused, view, None).await;
         }
@@ -133,6 +135,7 @@ impl Candidate<'_> {
             measurements,
             (now, service.revocation_list_age()),
         );
+        service.count(Asked::Enrolment, judged.verdict.decision());
         let view = judge::record(&account, Asked::Enrolment, &judged, who, now)?;
         let Judged { verdict, app } = judged;
         let mark = findings_mark(verdict.findings());

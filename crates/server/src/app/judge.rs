@@ -50,12 +50,26 @@ pub enum Asked {
 }
 
 impl Asked {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Enrolment => "enrolment",
             Self::Attestation => "attestation",
             Self::Relay => "relay",
         }
+    }
+}
+
+impl super::Service {
+    /// Counts a verdict.
+    pub(super) fn count(&self, asked: Asked, decision: Decision) {
+        self.metrics.verdict(asked.as_str(), outcome(decision));
+    }
+}
+
+fn outcome(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allow => "allow",
+        Decision::Deny => "deny",
     }
 }
 
@@ -95,7 +109,7 @@ pub fn record(
         support_id: support_id()?,
         at: now,
         request: asked.as_str().to_owned(),
-        outcome: if refused { "deny" } else { "allow" }.to_owned(),
+        outcome: outcome(judged.verdict.decision()).to_owned(),
         code: refused.then(|| ProblemCode::AttestationRefused.as_str().to_owned()),
         device_id: Some(device.clone()),
         app: judged.app.clone(),

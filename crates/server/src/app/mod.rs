@@ -23,6 +23,7 @@ pub mod published;
 pub mod recorder;
 pub mod relay;
 mod release;
+pub mod revocations;
 pub mod snapshot;
 pub mod store_health;
 pub mod ticket;
@@ -30,10 +31,8 @@ pub mod token_check;
 pub mod upkeep;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
-use bonafide_evidence::UnixTime;
 use bonafide_evidence::android::{ListAge, RecentAuthorities, RevocationList};
 use bonafide_wire::ids::AccountId;
 
@@ -42,6 +41,7 @@ pub use snapshot::Snapshot;
 
 use crate::clock::Clock;
 use crate::keys::Keys;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::upstream::{Outbound, OutboundOptions};
 
@@ -75,15 +75,12 @@ pub struct Service {
     committing: tokio::sync::Mutex<()>,
     recorder: recorder::Recorder,
     store_health: store_health::StoreHealth,
-    revocations: ArcSwap<RevocationList>,
-    /// When that list was known to be the newest, seconds since 1970; [`NO_LIST`] where there is none.
-    revocations_confirmed: AtomicI64,
+    revocations: revocations::Revocations,
+    metrics: Arc<Metrics>,
     /// Upper chains that were proven lately; their trust is asked anew each time.
     authorities: RecentAuthorities,
 }
 
-/// No list was loaded.
-const NO_LIST: i64 = i64::MIN;
 /// Phones of one model share their upper chain; there are some thousands of models.
 const REMEMBERED_AUTHORITIES: usize = 4096;
 
@@ -110,8 +107,8 @@ impl Service {
             committing: tokio::sync::Mutex::new(()),
             recorder: recorder::Recorder::default(),
             store_health: store_health::StoreHealth::default(),
-            revocations: ArcSwap::from_pointee(RevocationList::empty()),
-            revocations_confirmed: AtomicI64::new(NO_LIST),
+            revocations: revocations::Revocations::default(),
+            metrics: Arc::default(),
             authorities: RecentAuthorities::with_capacity(REMEMBERED_AUTHORITIES),
         }))
     }
@@ -168,26 +165,26 @@ impl Service {
 
     /// Attestation certificates that no longer count.
     pub fn revocations(&self) -> Arc<RevocationList> {
-        self.revocations.load_full()
+        Arc::clone(&self.revocations.in_force().list)
     }
 
     /// How old that list is.
     pub fn revocation_list_age(&self) -> ListAge {
-        match self.revocations_confirmed.load(Ordering::Relaxed) {
-            NO_LIST => ListAge::Missing,
-            confirmed => ListAge::ConfirmedAt(UnixTime(confirmed)),
-        }
+        self.revocations.in_force().age
+    }
+
+    /// That list and its upkeep.
+    pub fn revocation_list(&self) -> &revocations::Revocations {
+        &self.revocations
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Upper chains of evidence that need not be proven again.
     pub fn authorities(&self) -> &RecentAuthorities {
         &self.authorities
-    }
-
-    /// A newer revocation list.
-    pub fn replace_revocations(&self, list: RevocationList) {
-        self.revocations.store(Arc::new(list));
-        self.revocations_confirmed
-            .store(self.now(), Ordering::Relaxed);
     }
 }

@@ -96,6 +96,11 @@ impl Recorder {
         }
     }
 
+    /// How many verdicts were lost since the start because too many came.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Waits until what was queued before this call is written (or lost), but not for long.
     pub async fn settled(&self) {
         let target = self.queued.load(Ordering::SeqCst);

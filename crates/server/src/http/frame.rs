@@ -16,9 +16,10 @@ use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 
 use super::problem::{Failure, finish};
+use crate::metrics::{Metrics, Route};
 
 /// Answered whatever the load.
-const PROBES: [&str; 2] = ["/livez", "/readyz"];
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Limits of one listener.
@@ -49,6 +50,7 @@ struct Shared {
     places: Semaphore,
     time: Duration,
     draining: AtomicBool,
+    metrics: Arc<Metrics>,
 }
 
 impl Frame {
@@ -59,6 +61,20 @@ impl Frame {
             places: Semaphore::new(limits.concurrency),
             time: limits.time,
             draining: AtomicBool::new(false),
+            metrics: Arc::default(),
+        }))
+    }
+
+    /// The same, counting into these; for a frame that stands around nothing yet.
+    #[must_use]
+    pub fn counted_in(self, metrics: &Arc<Metrics>) -> Self {
+        let shared = &*self.0;
+        Self(Arc::new(Shared {
+            listener: shared.listener,
+            places: Semaphore::new(shared.places.available_permits()),
+            time: shared.time,
+            draining: AtomicBool::new(false),
+            metrics: Arc::clone(metrics),
         }))
     }
 
@@ -97,6 +113,16 @@ async fn framed(State(frame): State<Frame>, request: Request, next: Next) -> Res
             Failure::new(ProblemCode::Internal).into_response()
         });
     let mut response = finish(answered, &id);
+    let took = started.elapsed();
+    frame.0.metrics.request(
+        &Route {
+            listener: frame.0.listener,
+            method: method.as_str().to_owned(),
+            route: route.as_ref().map_or("-", MatchedPath::as_str).to_owned(),
+        },
+        response.status().as_u16(),
+        took,
+    );
     tracing::info!(
         target: "bonafide::access",
         listener = frame.0.listener,
@@ -104,7 +130,7 @@ async fn framed(State(frame): State<Frame>, request: Request, next: Next) -> Res
         method = %method,
         route = route.as_ref().map_or("-", MatchedPath::as_str),
         status = response.status().as_u16(),
-        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
     );
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, value);

@@ -44,6 +44,7 @@ async fn ready_in_detail(
         "draining": frame.is_draining(),
         "store": store.map_or_else(|error| error.to_string(), |_| "ok".to_owned()),
         "configuration_version": service.snapshot().version(),
+        "revocation_list": service.revocation_list().view(service.now()),
         "damaged": service.snapshot().damaged(),
         "clock_ahead_seconds": service.clock().ahead(),
     });

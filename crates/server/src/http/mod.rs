@@ -8,6 +8,7 @@ pub mod body;
 pub mod device;
 pub mod frame;
 pub mod health;
+pub mod metrics;
 pub mod openapi;
 pub mod problem;
 
@@ -32,6 +33,7 @@ pub fn admin_router(service: &State, frame: &Frame) -> Router {
     let (routes, _) = admin::routes(service).split_for_parts();
     let routes = routes
         .merge(health::admin_routes())
+        .merge(metrics::routes())
         .merge(openapi::routes());
     frame.around(routes, Arc::clone(service))
 }

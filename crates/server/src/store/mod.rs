@@ -399,6 +399,15 @@ pub struct VerdictRecord {
     pub verdict: VerdictView,
 }
 
+/// The newest link of the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditHead {
+    /// Number of the newest row; 0 where there is none.
+    pub sequence: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
 /// A window on a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
@@ -511,6 +520,8 @@ pub trait Store: Send + Sync + core::fmt::Debug {
         account: Option<&AccountId>,
         window: Window,
     ) -> StoreFuture<'_, Rows<AuditEventView>>;
+    /// The newest link of the audit log.
+    fn audit_head(&self) -> StoreFuture<'_, AuditHead>;
     /// Recomputes the hash chain.
     fn verify_audit(&self) -> StoreFuture<'_, AuditVerification>;
     /// Forgets what has expired: challenges, consumed tokens, sessions, verdicts older than the given times.

@@ -125,6 +125,18 @@ impl Answer {
         }
     }
 
+    /// An empty answer with these headers.
+    #[cfg(test)]
+    pub(crate) fn with_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self {
+            status: 200,
+            body: Zeroizing::default(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), vec![value.to_owned()]))
+                .collect(),
+        }
+    }
+
     /// A header that was sent exactly once; its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         match self.headers.get(name)?.as_slice() {

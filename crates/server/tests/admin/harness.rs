@@ -92,7 +92,7 @@ impl Harness {
             .await
             .unwrap()
             .unwrap();
-        let frame = Frame::new("admin", &Limits::default());
+        let frame = Frame::new("admin", &Limits::default()).counted_in(service.metrics());
         Self {
             router: bonafide_server::http::admin_router(&service, &frame),
             root: root.secret.expose().to_owned(),

@@ -14,6 +14,7 @@ mod harness;
 mod isolation;
 mod nouns;
 mod openapi;
+mod service;
 mod sessions;
 mod trust;
 mod upstreams;

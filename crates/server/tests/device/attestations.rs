@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bonafide_evidence::android::RevocationList;
+use bonafide_server::app::revocations::Giver;
 use bonafide_server::store::{Expectation, ObjectKey, ObjectKind, Store, Window, Write};
 use bonafide_simulator::KeyKind;
 use bonafide_simulator::apk::SigningKey;
@@ -48,8 +48,9 @@ async fn a_ticket_ends_when_a_certificate_behind_it_is_listed() {
     let serials = facts["serials"].as_array().unwrap();
     let listed = serials.last().unwrap().as_str().unwrap();
     let list = format!(r#"{{"entries": {{"{listed}": {{"status": "REVOKED"}}}}}}"#);
-    let list = RevocationList::parse(list.as_bytes()).unwrap();
-    world.service.replace_revocations(list);
+    let revocations = world.service.revocation_list();
+    let offered = revocations.offer(list.as_bytes(), Giver::Operator, NOW);
+    offered.unwrap();
     let (payload, _) = world.asking(&phone).await;
     let request = world.signed(&phone, &payload);
     let told = refused(&world, &request).await;

@@ -7,8 +7,7 @@ use bonafide_server::app::store_health::GRACE_SECONDS;
 use bonafide_server::config::{ClientAuthentication, Configuration};
 use bonafide_server::store::sqlite::SqliteStore;
 use bonafide_server::store::{
-    AuditEntry, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply,
-    RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
+    AuditEntry, AuditHead, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply, RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
 };
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
@@ -69,6 +68,7 @@ impl Store for Switched {
         fn session(&self, bearer_sha256: [u8; 32]) -> Option<Session>;
         fn close_session(&self, bearer_sha256: [u8; 32], audit: AuditEntry) -> ();
         fn audit(&self, account: Option<&AccountId>, window: Window) -> Rows<AuditEventView>;
+        fn audit_head(&self) -> AuditHead;
         fn verify_audit(&self) -> AuditVerification;
         fn prune(&self, now: i64, verdicts_before: i64) -> ();
     }

@@ -5,8 +5,7 @@ use std::sync::Mutex;
 use bonafide_server::config::Configuration;
 use bonafide_server::store::sqlite::SqliteStore;
 use bonafide_server::store::{
-    AuditEntry, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply,
-    RelayTurn, ReplyKey, Rows, Session, Store, StoreFuture, VerdictRecord, Window,
+    AuditEntry, AuditHead, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply, RelayTurn, ReplyKey, Rows, Session, Store, StoreFuture, VerdictRecord, Window,
 };
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
@@ -74,6 +73,7 @@ watched! {
     session(bearer_sha256: [u8; 32]) -> Option<Session>;
     close_session(bearer_sha256: [u8; 32], audit: AuditEntry) -> ();
     audit(account: Option<&AccountId>, window: Window) -> Rows<AuditEventView>;
+    audit_head() -> AuditHead;
     verify_audit() -> AuditVerification;
     prune(now: i64, verdicts_before: i64) -> ();
 }

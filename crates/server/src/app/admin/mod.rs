@@ -17,6 +17,7 @@ pub mod page;
 pub mod play_keys;
 pub mod policy;
 pub mod registrations;
+pub mod revocation_list;
 pub mod rules;
 pub mod secrets;
 pub mod sessions;

@@ -14,6 +14,7 @@ mod gate;
 mod play_keys;
 mod policy;
 mod registrations;
+mod revocation_list;
 mod roles;
 mod secrets;
 mod sessions;
@@ -65,6 +66,8 @@ fn service_table(table: Table) -> Table {
         .route(SERVICE_ADMIN, routes!(credentials::remove_service))
         .route(SERVICE_AUDITOR, routes!(audit::list_service))
         .route(SERVICE_AUDITOR, routes!(audit::verify))
+        .route(ANYONE, routes!(revocation_list::read))
+        .route(SERVICE_ADMIN, routes!(revocation_list::refresh))
 }
 
 const VIEWER: Access = Access::Account(Role::Viewer);

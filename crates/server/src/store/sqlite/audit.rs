@@ -5,14 +5,14 @@ use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::ids::AccountId;
 use rusqlite::{Connection, Row, params};
 
-use super::group::{Group, Head};
+use super::group::Group;
 use super::{account_column, counted, document, stored, text, window_of};
 use crate::store::audit_chain::{GENESIS, Link};
-use crate::store::{AuditEntry, Rows, StoreError, Window};
+use crate::store::{AuditEntry, AuditHead, Rows, StoreError, Window};
 
 /// Appends the entries. The head is moved once for each group, by [`store_head`].
 pub(super) fn append(group: &Group<'_>, entries: &[AuditEntry]) -> Result<(), StoreError> {
-    let Head {
+    let AuditHead {
         mut sequence,
         mut hash,
     } = match group.head() {
@@ -47,13 +47,13 @@ pub(super) fn append(group: &Group<'_>, entries: &[AuditEntry]) -> Result<(), St
             hash
         ])?;
     }
-    group.moved(Head { sequence, hash });
+    group.moved(AuditHead { sequence, hash });
     Ok(())
 }
 
 /// Writes the head down where the group moved it: the last thing before its commit.
 pub(super) fn store_head(group: &Group<'_>) -> Result<(), StoreError> {
-    if let Some(Head { sequence, hash }) = group.head() {
+    if let Some(AuditHead { sequence, hash }) = group.head() {
         group
             .prepare_cached("UPDATE audit_head SET sequence = ?1, hash = ?2")?
             .execute(params![stored(sequence)?, hash])?;
@@ -61,11 +61,11 @@ pub(super) fn store_head(group: &Group<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn head(db: &Connection) -> Result<Head, StoreError> {
+pub(super) fn head(db: &Connection) -> Result<AuditHead, StoreError> {
     let (sequence, hash): (i64, [u8; 32]) = db
         .prepare_cached("SELECT sequence, hash FROM audit_head")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(Head {
+    Ok(AuditHead {
         sequence: counted(sequence)?,
         hash,
     })
@@ -112,7 +112,7 @@ fn event(row: &Row<'_>) -> Result<AuditEventView, StoreError> {
 
 /// Recomputes every link, and compares the last one with the head.
 pub(super) fn verify(db: &Connection) -> Result<AuditVerification, StoreError> {
-    let Head {
+    let AuditHead {
         sequence: last,
         hash: head_hash,
     } = head(db)?;

@@ -6,18 +6,13 @@ use core::ops::Deref;
 
 use rusqlite::Connection;
 
-/// The newest link of the audit chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) sequence: u64,
-    pub(super) hash: [u8; 32],
-}
+use crate::store::AuditHead;
 
 /// A commit group under way.
 pub(super) struct Group<'a> {
     connection: &'a Connection,
     /// Where this group moved the head to; `None` while no verb has appended to the log.
-    head: Cell<Option<Head>>,
+    head: Cell<Option<AuditHead>>,
 }
 
 impl<'a> Group<'a> {
@@ -29,17 +24,17 @@ impl<'a> Group<'a> {
     }
 
     /// The head as this group has it, if it moved it.
-    pub(super) fn head(&self) -> Option<Head> {
+    pub(super) fn head(&self) -> Option<AuditHead> {
         self.head.get()
     }
 
     /// The head has moved.
-    pub(super) fn moved(&self, head: Head) {
+    pub(super) fn moved(&self, head: AuditHead) {
         self.head.set(Some(head));
     }
 
     /// The head is where it was before a verb that is undone.
-    pub(super) fn back_to(&self, head: Option<Head>) {
+    pub(super) fn back_to(&self, head: Option<AuditHead>) {
         self.head.set(head);
     }
 }

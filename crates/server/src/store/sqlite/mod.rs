@@ -24,8 +24,7 @@ use bonafide_wire::ids::{AccountId, DeviceId, SupportId, UpstreamName};
 use rusqlite::ErrorCode;
 
 use super::{
-    AuditEntry, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply,
-    RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
+    AuditEntry, AuditHead, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply, RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
 };
 use crate::config::Configuration;
 
@@ -230,6 +229,10 @@ impl Store for SqliteStore {
         let account = account.cloned();
         self.readers
             .read(move |db| audit::events(db, account.as_ref(), &window))
+    }
+
+    fn audit_head(&self) -> StoreFuture<'_, AuditHead> {
+        self.readers.read(audit::head)
     }
 
     fn verify_audit(&self) -> StoreFuture<'_, AuditVerification> {
