@@ -118,7 +118,8 @@ fn insert(db: &Connection, number: u64) {
         .execute([random])
         .unwrap();
     db.prepare_cached(
-        "INSERT INTO devices (account, device, public_key, enrolled_at, view) VALUES ('acme', ?1, ?2, 1, ?3)",
+        "INSERT INTO devices (account, device, public_key, enrolled_at, view, facts, judged_under)
+         VALUES ('acme', ?1, ?2, 1, ?3, '{}', 1)",
     )
     .unwrap()
     .execute(params![id.as_str(), [4_u8; 65], "v".repeat(120)])
@@ -153,10 +154,14 @@ fn device(account: &AccountId, number: u128) -> NewDevice {
             development: false,
             revoked: false,
             enrolled_at: 1,
+            judged: None,
         },
         challenge: number.to_be_bytes().to_vec(),
         challenge_expires_at: 100,
         public_key: vec![4; 65],
+        facts: "{}".to_owned(),
+        judged_under: 1,
+        sighting: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::{Service, upkeep};
+use crate::app::{Service, reappraise, upkeep};
 use crate::revocation_source::{self, RevocationSource};
 use crate::tasks::{StopSignal, Tasks};
 
@@ -13,6 +13,10 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often trust metadata and signing keys are looked at.
 const UPKEEP: Duration = Duration::from_mins(1);
 const PRUNE: Duration = Duration::from_mins(10);
+/// How soon after a change enrolments begin to be judged again.
+const REAPPRAISAL: Duration = Duration::from_secs(2);
+/// Attestations and other writers come first.
+const BETWEEN_BATCHES: Duration = Duration::from_millis(20);
 
 /// Starts every background task.
 pub(crate) fn start(tasks: &mut Tasks, service: &Arc<Service>, source: &RevocationSource) {
@@ -33,6 +37,10 @@ pub(crate) fn start(tasks: &mut Tasks, service: &Arc<Service>, source: &Revocati
     });
     let shared = Arc::clone(service);
     tasks.spawn("prune", move |stop| prune(Arc::clone(&shared), stop));
+    let shared = Arc::clone(service);
+    tasks.spawn("reappraise", move |stop| {
+        reappraise_all(Arc::clone(&shared), stop)
+    });
     let (shared, source) = (Arc::clone(service), source.clone());
     tasks.spawn("revocation-list", move |stop| {
         revocation_source::follow(Arc::clone(&shared), source.clone(), stop)
@@ -64,6 +72,21 @@ async fn end_revoked(service: Arc<Service>, mut stop: StopSignal) {
         if let Err(error) = upkeep::end_revoked(&service).await {
             tracing::error!(%error, "clients of revoked devices are not deleted");
         }
+    }
+}
+
+/// Judges enrolments again as long as there are any, and then looks now and then whether there are.
+async fn reappraise_all(service: Arc<Service>, mut stop: StopSignal) {
+    let mut pause = REAPPRAISAL;
+    while stop.sleep(pause).await {
+        pause = match reappraise::once(&service).await {
+            Ok(0) => REAPPRAISAL,
+            Ok(_) => BETWEEN_BATCHES,
+            Err(error) => {
+                tracing::error!(%error, "enrolments are not judged again");
+                REAPPRAISAL
+            }
+        };
     }
 }
 

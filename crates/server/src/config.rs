@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use bonafide_evidence::Policy;
+use bonafide_evidence::android::AttestationKeySightings;
 use bonafide_wire::admin::{
     AssertionAudience, OverrideKind, Reference, Role, TokenMode, UpstreamEndpoints,
 };
@@ -58,6 +59,8 @@ pub struct AccountConfig {
     pub anchors: BTreeMap<AnchorName, Anchor>,
     /// How Play Integrity verdicts are read, sealed; by app.
     pub play_keys: BTreeMap<AppId, PlayKey>,
+    /// Noteworthy keys that attested others, by the hexadecimal SHA-256 of their `SubjectPublicKeyInfo`.
+    pub attestation_keys: BTreeMap<String, AttestationKeySightings>,
     /// Whether connections to protected APIs trust managed roots only.
     pub managed_roots: bool,
     /// Roots of the account's own that are managed beside the built-in ones.

@@ -551,6 +551,20 @@ dto! {
         revoked: bool,
         /// Seconds since 1970.
         enrolled_at: i64,
+        /// How its evidence is judged: at the enrolment, and again whenever the revocation list, a trusted key, a
+        /// registration or the policy changes. Absent: it enrolled with an earlier version, or is about to be judged.
+        judged: Option<JudgedView>,
+    }
+}
+dto! {
+    /// The last judgement of a device's evidence; what the app measures is judged at each attestation.
+    JudgedView {
+        /// Seconds since 1970.
+        at: i64,
+        /// `allow` or `deny`.
+        outcome: String,
+        /// All findings.
+        findings: Vec<FindingView>,
     }
 }
 dto! {

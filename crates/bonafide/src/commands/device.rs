@@ -37,6 +37,10 @@ pub(crate) enum Verb {
         /// List the overrides instead
         #[arg(long)]
         overrides: bool,
+        /// Only devices whose evidence, as last judged, has a finding with this code; whenever the revocation list, a
+        /// trusted key, a registration or the policy changes, enrolments are judged again
+        #[arg(long, value_name = "CODE", conflicts_with = "overrides")]
+        finding: Option<String>,
         #[command(flatten)]
         window: Window,
     },
@@ -120,7 +124,18 @@ impl Target {
 pub(crate) async fn run(verb: Verb, context: &Context) -> Result<Exit, Failure> {
     match verb {
         Verb::Add(args) => add(args, context).await?,
-        Verb::List { overrides, window } => list(overrides.into(), window, context).await?,
+        Verb::List {
+            overrides,
+            finding,
+            window,
+        } => {
+            let what = if overrides {
+                What::Overrides
+            } else {
+                What::Devices { finding }
+            };
+            list(what, window, context).await?;
+        }
         Verb::Show { id } => show(&id, context).await?,
         Verb::Remove { id } => {
             let client = context.client(Role::Developer).await?;
@@ -185,25 +200,18 @@ async fn ambiguous(client: &AdminClient, failure: Failure) -> Failure {
 }
 
 enum What {
-    Devices,
+    Devices { finding: Option<String> },
     Overrides,
-}
-
-impl From<bool> for What {
-    fn from(overrides: bool) -> Self {
-        if overrides {
-            Self::Overrides
-        } else {
-            Self::Devices
-        }
-    }
 }
 
 async fn list(what: What, window: Window, context: &Context) -> Result<(), Failure> {
     let client = context.client(Role::Viewer).await?;
     match what {
-        What::Devices => {
-            let route = Route::account(["devices"]);
+        What::Devices { finding } => {
+            let mut route = Route::account(["devices"]);
+            if let Some(code) = finding {
+                route = route.query("finding", code);
+            }
             let devices: Vec<DeviceView> = client.list(&route, window.most()).await?;
             context.console.data(&devices, |all| device_table(all))
         }
@@ -237,7 +245,8 @@ async fn show(id: &DeviceId, context: &Context) -> Result<(), Failure> {
             .member("app", device.app.as_str())
             .member("evidence", evidence_word(device))
             .member("state", state_word(device))
-            .member("enrolled", moment(device.enrolled_at));
+            .member("enrolled", moment(device.enrolled_at))
+            .member("judged", judged_words(device));
         let Some(present) = &shown.r#override else {
             return table;
         };
@@ -284,10 +293,27 @@ fn state_word(device: &DeviceView) -> &'static str {
     }
 }
 
+/// The last judgement, and the codes of what it found.
+fn judged_words(device: &DeviceView) -> String {
+    let Some(judged) = &device.judged else {
+        return "-".to_owned();
+    };
+    let codes: Vec<&str> = judged
+        .findings
+        .iter()
+        .map(|finding| finding.code.as_str())
+        .collect();
+    if codes.is_empty() {
+        judged.outcome.clone()
+    } else {
+        format!("{}: {}", judged.outcome, codes.join(", "))
+    }
+}
+
 fn device_table(devices: &[DeviceView]) -> Table {
     Table::list(
         "no devices yet",
-        &["device", "app", "evidence", "state", "enrolled"],
+        &["device", "app", "evidence", "state", "enrolled", "judged"],
     )
     .rows(devices, |device| {
         [
@@ -296,6 +322,7 @@ fn device_table(devices: &[DeviceView]) -> Table {
             evidence_word(device).to_owned(),
             state_word(device).to_owned(),
             moment(device.enrolled_at),
+            judged_words(device),
         ]
     })
 }

@@ -70,7 +70,7 @@ where
         who.0,
         who.1,
         &measurements,
-        (now, service.revocation_list_age()),
+        (now, service.revocation_list_age(), account.sightings(who.1)),
     );
     service.count(Asked::Attestation, judged.verdict.decision());
     let mark = findings_mark(judged.verdict.findings());
@@ -228,13 +228,10 @@ impl Asking<'_> {
             development: facts.development(),
             revoked: false,
             enrolled_at: self.now,
+            judged: None,
         };
-        let new = enrol::new_device(
-            self.account.id,
-            device,
-            self.ticket.point()?,
-            &self.challenge,
-        );
+        let authentic = (facts, self.ticket.point()?);
+        let new = enrol::new_device(service, &self.account, device, authentic, &self.challenge)?;
         match service.store().enrol(new).await {
             Ok(_) => Ok(Standing::Enrolled),
             Err(error) => {

@@ -1,6 +1,6 @@
 //! Enrolment (W-8, W-9): platform evidence for a new hardware key becomes a device row and a ticket.
 
-use bonafide_evidence::{Decision, UnixTime};
+use bonafide_evidence::{Decision, Facts, Sightings, UnixTime};
 use bonafide_wire::admin::{DeviceView, VerdictView};
 use bonafide_wire::bytes::Base64Url;
 use bonafide_wire::device::{ChallengePurpose, EnrolmentPayload, EnrolmentReply, EnrolmentRequest};
@@ -10,10 +10,12 @@ use bonafide_wire::proof::{Purpose, device_id};
 use super::judge::{self, Asked, Judged, Refused};
 use super::platform::Claimed;
 use super::proof::{self, Proven, Signed};
+use super::reappraise::Circumstances;
 use super::snapshot::AccountView;
 use super::ticket::{Authentic, Standing, Ticket, findings_mark};
 use super::{AppError, Service};
 use crate::keys::challenge::FreshChallenge;
+use crate::store::sightings::Sighting;
 use crate::store::{Actor, AuditEntry, Enrolled, NewDevice, VerdictRecord};
 
 /// What became of an enrolment; a refusal is an answer.
@@ -128,12 +130,14 @@ impl Candidate<'_> {
             let (refused, view) = judge::revoked(&account, Asked::Enrolment, who, now)?;
             return self.refuse(service, refused, view, None).await;
         }
+        let seen = service.seen_with(account.id, &self.device, facts).await?;
+        let sightings = seen.as_ref().map_or(Sightings::NotKept, Sightings::Kept);
         let judged = judge::judge(
             &account,
             &self.device,
             facts,
             measurements,
-            (now, service.revocation_list_age()),
+            (now, service.revocation_list_age(), sightings),
         );
         service.count(Asked::Enrolment, judged.verdict.decision());
         let view = judge::record(&account, Asked::Enrolment, &judged, who, now)?;
@@ -162,13 +166,10 @@ impl Candidate<'_> {
             development: self.authentic.facts.development(),
             revoked: false,
             enrolled_at: self.now,
+            judged: None,
         };
-        let new = new_device(
-            self.account.id,
-            device,
-            &self.authentic.point,
-            &self.challenge,
-        );
+        let authentic = (&self.authentic.facts, self.authentic.point.as_slice());
+        let new = new_device(service, &self.account, device, authentic, &self.challenge)?;
         match service.store().enrol(new).await? {
             Enrolled::ChallengeUsed => return Err(AppError::ChallengeUsed),
             Enrolled::Yes => service.record(self.account.id, view),
@@ -214,17 +215,38 @@ pub fn unregistered() -> Result<AppId, AppError> {
 
 /// The row, the spent challenge and the audit entry of a device that was allowed for the first time.
 pub(super) fn new_device(
-    account: &AccountId,
+    service: &Service,
+    account: &AccountView<'_>,
     device: DeviceView,
-    point: &[u8],
+    (facts, point): (&Facts, &[u8]),
     challenge: &FreshChallenge,
-) -> NewDevice {
+) -> Result<NewDevice, AppError> {
     let id = device.device_id.to_string();
-    NewDevice {
-        account: account.clone(),
+    let circumstances = Circumstances {
+        list: &service.revocation_list().in_force(),
+        now: device.enrolled_at,
+    };
+    let noteworthy = account.sightings(facts);
+    let judged = circumstances.first(account, &device.device_id, (facts, noteworthy));
+    let device = DeviceView {
+        judged: Some(judged),
+        ..device
+    };
+    let sighting = match facts {
+        Facts::AndroidKey(key) => Some(Sighting {
+            facts: Box::new(key.clone()),
+            at: device.enrolled_at,
+        }),
+        Facts::AppAttest(_) | Facts::PlayIntegrity(_) => None,
+    };
+    Ok(NewDevice {
+        account: account.id.clone(),
+        facts: serde_json::to_string(facts)?,
+        judged_under: circumstances.mark(account),
+        sighting,
         audit: AuditEntry {
             at: device.enrolled_at,
-            account: Some(account.clone()),
+            account: Some(account.id.clone()),
             actor: Actor(id.clone()),
             action: "device.enrolled",
             object: id,
@@ -237,7 +259,7 @@ pub(super) fn new_device(
         challenge: challenge.random.to_vec(),
         challenge_expires_at: challenge.expires_at,
         public_key: point.to_vec(),
-    }
+    })
 }
 
 impl Service {

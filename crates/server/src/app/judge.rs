@@ -66,7 +66,7 @@ impl super::Service {
     }
 }
 
-fn outcome(decision: Decision) -> &'static str {
+pub(super) fn outcome(decision: Decision) -> &'static str {
     match decision {
         Decision::Allow => "allow",
         Decision::Deny => "deny",
@@ -79,7 +79,7 @@ pub fn judge(
     device: &DeviceId,
     facts: &Facts,
     measurements: &Measurements,
-    (now, revocation_list): (i64, ListAge),
+    (now, revocation_list, sightings): (i64, ListAge, Sightings<'_>),
 ) -> Judged {
     let references = account.references(facts, now);
     let appraisal = Appraisal {
@@ -88,7 +88,7 @@ pub fn judge(
         references: references.values(),
         device_override: account.device_override(device, now),
         revocation_list,
-        sightings: Sightings::NotKept,
+        sightings,
         now: UnixTime(now),
     };
     let verdict = appraise(&appraisal, &account.config.policy.policy);
@@ -201,7 +201,7 @@ pub fn told(account: &AccountView<'_>, record: &VerdictView) -> Option<Vec<Strin
     }
 }
 
-fn finding_view(finding: &Finding) -> FindingView {
+pub(super) fn finding_view(finding: &Finding) -> FindingView {
     FindingView {
         code: finding.code.to_owned(),
         severity: finding.severity.as_str().to_owned(),

@@ -20,6 +20,7 @@ mod presented;
 pub mod proof;
 pub mod publish_trust;
 pub mod published;
+pub mod reappraise;
 pub mod recorder;
 pub mod relay;
 mod release;

@@ -75,6 +75,7 @@ pub(super) fn draft(keys: &Keys, order: &NewAccountOrder<'_>) -> Result<AccountC
         revoked: BTreeMap::new(),
         anchors: BTreeMap::new(),
         play_keys: BTreeMap::new(),
+        attestation_keys: BTreeMap::new(),
         trust_roots: BTreeMap::new(),
         managed_roots: true,
         signing_keys: BTreeMap::from([signing_key]),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bonafide_evidence::android::Anchors;
 use bonafide_evidence::apple::Environment;
 use bonafide_evidence::play::PlayKeys;
-use bonafide_evidence::{DeviceOverride, Evidence, Facts, ReferenceValue, Sha256Digest};
+use bonafide_evidence::{DeviceOverride, Evidence, Facts, ReferenceValue, Sha256Digest, Sightings};
 use bonafide_wire::admin::{AppAttestEnvironment, OverrideKind, PlatformName, Reference};
 use bonafide_wire::ids::{AccountId, AppId, AppleAppId, DeviceId, UpstreamName};
 use bonafide_wire::platform::AnchoredEvidence;
@@ -49,6 +49,7 @@ struct AccountIndex {
     references: BTreeMap<String, PackageReferences>,
     jwks: Published,
     trust: Published,
+    judged_by: [u8; 32],
 }
 
 /// Reads the Play Integrity verdicts of one package.
@@ -176,8 +177,19 @@ impl AccountIndex {
             references: references(id, account)?,
             jwks: Published::new(serde_json::to_string(&jwks(&account.signing_keys))?),
             trust: Published::new(account.trust.document.clone()),
+            judged_by: judged_by(account)?,
         })
     }
+}
+
+/// A digest of what judgements depend on.
+fn judged_by(account: &AccountConfig) -> Result<[u8; 32], AppError> {
+    Ok(super::admin::sha256(&serde_json::to_vec(&(
+        &account.policy.policy,
+        &account.registrations,
+        &account.anchors,
+        &account.attestation_keys,
+    ))?))
 }
 
 fn signer(
@@ -411,6 +423,35 @@ impl<'a> AccountView<'a> {
             Evidence::AppAttest(_) => &self.index.apple_anchors,
             Evidence::PlayIntegrity(_) => NONE,
         }
+    }
+
+    /// Where evidence with these facts may end.
+    pub(super) fn anchors_for(&self, facts: &Facts) -> &'a Anchors {
+        const NONE: &Anchors = &Anchors::none();
+        match facts {
+            Facts::AndroidKey(_) => &self.index.android_anchors,
+            Facts::AppAttest(_) => &self.index.apple_anchors,
+            Facts::PlayIntegrity(_) => NONE,
+        }
+    }
+
+    /// What is noteworthy about the key that attested these facts.
+    pub(super) fn sightings(&self, facts: &Facts) -> Sightings<'a> {
+        let noteworthy = &self.config.attestation_keys;
+        let Facts::AndroidKey(facts) = facts else {
+            return Sightings::NotKept;
+        };
+        if noteworthy.is_empty() {
+            return Sightings::NotKept;
+        }
+        noteworthy
+            .get(&facts.attestation_key.to_string())
+            .map_or(Sightings::NotKept, Sightings::Kept)
+    }
+
+    /// A digest of what judgements depend on; what is not the account's comes on top.
+    pub(super) fn judged_by(&self) -> &'a [u8; 32] {
+        &self.index.judged_by
     }
 
     /// Whether the account still trusts what the facts were authenticated by: its anchor, or the keys of the

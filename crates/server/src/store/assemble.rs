@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bonafide_evidence::android::AttestationKeySightings;
 use bonafide_wire::ids::AccountId;
 use serde::de::DeserializeOwned;
 
@@ -170,6 +171,7 @@ struct Parts {
     revoked: BTreeMap<bonafide_wire::ids::DeviceId, i64>,
     anchors: BTreeMap<bonafide_wire::ids::AnchorName, Anchor>,
     play_keys: BTreeMap<bonafide_wire::ids::AppId, PlayKey>,
+    attestation_keys: BTreeMap<String, AttestationKeySightings>,
     trust_roots: BTreeMap<bonafide_wire::ids::AnchorName, TrustRoot>,
     signing_keys: BTreeMap<String, SigningKey>,
     attester_keys: BTreeMap<String, SigningKey>,
@@ -192,6 +194,7 @@ impl Parts {
             ObjectKind::Override => insert(&mut self.overrides, object)?,
             ObjectKind::Anchor => insert(&mut self.anchors, object)?,
             ObjectKind::PlayKey => insert(&mut self.play_keys, object)?,
+            ObjectKind::AttestationKey => insert(&mut self.attestation_keys, object)?,
             ObjectKind::TrustRoot => insert(&mut self.trust_roots, object)?,
             ObjectKind::SigningKey => insert(&mut self.signing_keys, object)?,
             ObjectKind::AttesterKey => insert(&mut self.attester_keys, object)?,
@@ -227,6 +230,7 @@ impl Parts {
             revoked: account.revoked,
             anchors: account.anchors,
             play_keys: account.play_keys,
+            attestation_keys: account.attestation_keys,
             trust_roots: account.trust_roots,
             signing_keys: account.signing_keys,
             attester_keys: account.attester_keys,
@@ -259,6 +263,7 @@ impl Parts {
             ObjectKind::Override => drop(self.overrides.remove(&object.id()?)),
             ObjectKind::Anchor => drop(self.anchors.remove(&object.id()?)),
             ObjectKind::PlayKey => drop(self.play_keys.remove(&object.id()?)),
+            ObjectKind::AttestationKey => drop(self.attestation_keys.remove(&object.key.id)),
             ObjectKind::TrustRoot => drop(self.trust_roots.remove(&object.id()?)),
             ObjectKind::SigningKey => drop(self.signing_keys.remove(&object.key.id)),
             ObjectKind::AttesterKey => drop(self.attester_keys.remove(&object.key.id)),
@@ -285,6 +290,7 @@ impl Parts {
             revoked: self.revoked,
             anchors: self.anchors,
             play_keys: self.play_keys,
+            attestation_keys: self.attestation_keys,
             managed_roots: self.managed_roots.ok_or(ObjectKind::ManagedRoots)?.enabled,
             trust_roots: self.trust_roots,
             signing_keys: self.signing_keys,

@@ -8,11 +8,13 @@ pub mod assemble;
 pub mod audit_chain;
 #[cfg(test)]
 mod contract;
+pub mod sightings;
 pub mod sqlite;
 
 use core::future::Future;
 use core::pin::Pin;
 
+use bonafide_evidence::android::AttestationKeySightings;
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, Role, VerdictView,
 };
@@ -21,6 +23,7 @@ use bonafide_wire::ids::{AccountId, CredentialId, DeviceId, SupportId, UpstreamN
 use serde::Serialize;
 
 use crate::config::{Configuration, SealedBytes};
+use sightings::Sighting;
 
 /// A verb's result to come.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -96,6 +99,8 @@ pub enum ObjectKind {
     Anchor,
     /// [`crate::config::PlayKey`]
     PlayKey,
+    /// A noteworthy attestation key ([`sightings`]); written by enrolments, not by changes.
+    AttestationKey,
     /// [`crate::config::ManagedRoots`]
     ManagedRoots,
     /// [`crate::config::TrustRoot`]
@@ -116,7 +121,7 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Account,
         Self::App,
         Self::Registration,
@@ -128,6 +133,7 @@ impl ObjectKind {
         Self::Revocation,
         Self::Anchor,
         Self::PlayKey,
+        Self::AttestationKey,
         Self::ManagedRoots,
         Self::TrustRoot,
         Self::SigningKey,
@@ -152,6 +158,7 @@ impl ObjectKind {
             Self::Revocation => "revocation",
             Self::Anchor => "anchor",
             Self::PlayKey => "play-key",
+            Self::AttestationKey => "attestation-key",
             Self::ManagedRoots => "managed-roots",
             Self::TrustRoot => "trust-root",
             Self::SigningKey => "signing-key",
@@ -304,6 +311,12 @@ pub struct NewDevice {
     pub challenge_expires_at: i64,
     /// Uncompressed point of the enrolled key.
     pub public_key: Vec<u8>,
+    /// What the evidence said (JSON), so that it can be judged again.
+    pub facts: String,
+    /// Under which circumstances it was judged; 0: let it be judged again.
+    pub judged_under: i64,
+    /// Of kinds whose keys are attested by a key that others share.
+    pub sighting: Option<Sighting>,
     /// The audit row.
     pub audit: AuditEntry,
 }
@@ -362,6 +375,28 @@ pub struct InstanceClient {
     pub management: Option<SealedBytes>,
     /// Seconds since 1970.
     pub created_at: i64,
+}
+
+/// A device as it is judged again.
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    /// The row's number.
+    pub number: u64,
+    /// What can be read of it.
+    pub device: DeviceView,
+    /// What the evidence said (JSON).
+    pub facts: String,
+}
+
+/// A device that was judged again.
+#[derive(Debug, Clone)]
+pub struct Rejudged {
+    /// The row's number. Where the device enrolled anew meanwhile, nothing is written.
+    pub number: u64,
+    /// With the new judgement.
+    pub device: DeviceView,
+    /// Under which circumstances.
+    pub judged_under: i64,
 }
 
 /// Whether a token was consumed by this call.
@@ -508,6 +543,33 @@ pub trait Store: Send + Sync + core::fmt::Debug {
     fn device(&self, account: &AccountId, id: &DeviceId) -> StoreFuture<'_, Option<DeviceView>>;
     /// Enrolled devices, newest first.
     fn devices(&self, account: &AccountId, window: Window) -> StoreFuture<'_, Rows<DeviceView>>;
+    /// Enrolled devices whose last judgement has this finding, newest first.
+    fn devices_with_finding(
+        &self,
+        account: &AccountId,
+        code: &str,
+        window: Window,
+    ) -> StoreFuture<'_, Rows<DeviceView>>;
+    /// Devices with facts that were judged under other circumstances than these, at most so many.
+    fn outdated(
+        &self,
+        account: &AccountId,
+        circumstances: i64,
+        most: u32,
+    ) -> StoreFuture<'_, Vec<Enrolment>>;
+    /// Writes new judgements and their audit rows.
+    fn rejudge(
+        &self,
+        account: &AccountId,
+        devices: Vec<Rejudged>,
+        audit: Vec<AuditEntry>,
+    ) -> StoreFuture<'_, ()>;
+    /// What was seen under an attestation key.
+    fn sightings(
+        &self,
+        account: &AccountId,
+        key: &str,
+    ) -> StoreFuture<'_, Option<AttestationKeySightings>>;
     /// Opens a session and writes its audit row.
     fn open_session(&self, session: Session, audit: AuditEntry) -> StoreFuture<'_, ()>;
     /// The session of a bearer value, expired or not.

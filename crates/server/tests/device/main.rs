@@ -13,6 +13,7 @@ mod outage;
 mod platforms;
 mod published;
 mod pyjwt;
+mod reappraised;
 mod relay;
 mod secrets;
 mod tokens;

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bonafide_evidence::android::AttestationKeySightings;
 use bonafide_server::app::store_health::GRACE_SECONDS;
 use bonafide_server::config::{ClientAuthentication, Configuration};
 use bonafide_server::store::sqlite::SqliteStore;
 use bonafide_server::store::{
-    AuditEntry, AuditHead, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply, RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
+    AuditEntry, AuditHead, Change, Consumption, Enrolled, Enrolment, InstanceClient, NewDevice,
+    NewRelay, RecordedReply, Rejudged, RelayTurn, ReplyKey, Rows, Session, Store, StoreError,
+    StoreFuture, VerdictRecord, Window,
 };
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
@@ -64,6 +67,10 @@ impl Store for Switched {
         fn refused_since(&self, account: &AccountId, since: i64, most: u32) -> Vec<RefusedDevice>;
         fn device(&self, account: &AccountId, id: &DeviceId) -> Option<DeviceView>;
         fn devices(&self, account: &AccountId, window: Window) -> Rows<DeviceView>;
+        fn devices_with_finding(&self, account: &AccountId, code: &str, window: Window) -> Rows<DeviceView>;
+        fn outdated(&self, account: &AccountId, circumstances: i64, most: u32) -> Vec<Enrolment>;
+        fn rejudge(&self, account: &AccountId, devices: Vec<Rejudged>, audit: Vec<AuditEntry>) -> ();
+        fn sightings(&self, account: &AccountId, key: &str) -> Option<AttestationKeySightings>;
         fn open_session(&self, session: Session, audit: AuditEntry) -> ();
         fn session(&self, bearer_sha256: [u8; 32]) -> Option<Session>;
         fn close_session(&self, bearer_sha256: [u8; 32], audit: AuditEntry) -> ();

@@ -2,10 +2,13 @@
 
 use std::sync::Mutex;
 
+use bonafide_evidence::android::AttestationKeySightings;
 use bonafide_server::config::Configuration;
 use bonafide_server::store::sqlite::SqliteStore;
 use bonafide_server::store::{
-    AuditEntry, AuditHead, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply, RelayTurn, ReplyKey, Rows, Session, Store, StoreFuture, VerdictRecord, Window,
+    AuditEntry, AuditHead, Change, Consumption, Enrolled, Enrolment, InstanceClient, NewDevice,
+    NewRelay, RecordedReply, Rejudged, RelayTurn, ReplyKey, Rows, Session, Store, StoreFuture,
+    VerdictRecord, Window,
 };
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
@@ -69,6 +72,10 @@ watched! {
     refused_since(account: &AccountId, since: i64, most: u32) -> Vec<RefusedDevice>;
     device(account: &AccountId, id: &DeviceId) -> Option<DeviceView>;
     devices(account: &AccountId, window: Window) -> Rows<DeviceView>;
+    devices_with_finding(account: &AccountId, code: &str, window: Window) -> Rows<DeviceView>;
+    outdated(account: &AccountId, circumstances: i64, most: u32) -> Vec<Enrolment>;
+    rejudge(account: &AccountId, devices: Vec<Rejudged>, audit: Vec<AuditEntry>) -> ();
+    sightings(account: &AccountId, key: &str) -> Option<AttestationKeySightings>;
     open_session(session: Session, audit: AuditEntry) -> ();
     session(bearer_sha256: [u8; 32]) -> Option<Session>;
     close_session(bearer_sha256: [u8; 32], audit: AuditEntry) -> ();

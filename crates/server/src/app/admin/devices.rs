@@ -9,16 +9,21 @@ use crate::app::{AppError, Service};
 use crate::config::Revocation;
 use crate::store::{Expectation, ObjectKey, ObjectKind, Write};
 
-/// All of them, newest first.
+/// All of them, or those whose last judgement has this finding, newest first.
 pub async fn list(
     service: &Service,
     scope: &Scope,
-    wanted: &Wanted,
+    (wanted, finding): (&Wanted, Option<&str>),
 ) -> Result<Page<DeviceView>, AppError> {
-    let rows = service
-        .store()
-        .devices(&scope.account, wanted.window()?)
-        .await?;
+    let (store, window) = (service.store(), wanted.window()?);
+    let rows = match finding {
+        None => store.devices(&scope.account, window).await?,
+        Some(code) => {
+            store
+                .devices_with_finding(&scope.account, code, window)
+                .await?
+        }
+    };
     let mut page = page::of_rows(rows);
     let snapshot = service.snapshot();
     let revoked = &snapshot.account(&scope.account)?.config.revoked;

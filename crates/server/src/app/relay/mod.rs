@@ -161,7 +161,11 @@ fn appraise(
         service.record(account.id, view);
         return Ok(Err(Box::new(refused)));
     }
-    let times = (now, service.revocation_list_age());
+    let times = (
+        now,
+        service.revocation_list_age(),
+        account.sightings(&ticket.facts),
+    );
     let judged = judge::judge(account, device, &ticket.facts, &measurements, times);
     let mark = findings_mark(judged.verdict.findings());
     let view = judge::record(account, Asked::Relay, &judged, who, now)?;
@@ -373,12 +377,21 @@ impl Relaying {
             development: self.ticket.facts.development(),
             revoked: false,
             enrolled_at: self.now,
+            judged: None,
         };
-        let mut new = enrol::new_device(account.id, device, &self.enrolled, &self.challenge);
-        // This request's challenge is spent already; no challenge has this length.
-        new.challenge.push(0);
-        match self.service.store().enrol(new).await {
-            Ok(_) => Standing::Enrolled,
+        let authentic = (&self.ticket.facts, self.enrolled.as_slice());
+        let (service, challenge) = (&self.service, &self.challenge);
+        let written = match enrol::new_device(service, account, device, authentic, challenge) {
+            Ok(mut new) => {
+                // This request's challenge is spent already; no challenge has this length.
+                new.challenge.push(0);
+                let enrolled = service.store().enrol(new).await;
+                enrolled.map(drop).map_err(AppError::from)
+            }
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => Standing::Enrolled,
             Err(error) => {
                 tracing::warn!(%error, "a device that is allowed now has no row yet");
                 Standing::Refused

@@ -1,16 +1,20 @@
 //! Routes of devices, their overrides and recorded verdicts.
 
-use axum::extract::State as Shared;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use bonafide_wire::admin::{
     DeviceView, OverrideView, Page, PutOverride, RefusedDevice, VerdictView,
 };
 use bonafide_wire::ids::{DeviceId, MalformedId, SupportId};
+use bonafide_wire::problem::{Problem, ProblemCode};
 
 use super::super::State;
 use super::super::body::Fresh;
+use super::super::problem::Failure;
 use super::extract::{Json, Named, PageQuery, Paged, Removed, Reply};
 use crate::app::admin::overrides::Whose;
+use crate::app::admin::page::Wanted;
 use crate::app::admin::{Scope, devices, overrides as device_overrides, verdicts as recorded};
 
 #[utoipa::path(
@@ -19,15 +23,34 @@ use crate::app::admin::{Scope, devices, overrides as device_overrides, verdicts 
     operation_id = "list_devices",
     tag = "devices",
     summary = "List the enrolled devices, newest first",
-    params(PageQuery),
+    params(DeviceQuery),
     responses((status = 200, description = "A page", body = Page<DeviceView>))
 )]
 pub(super) async fn list(
     Shared(service): Shared<State>,
     scope: Scope,
-    Paged(wanted): Paged,
+    query: Result<Query<DeviceQuery>, QueryRejection>,
 ) -> Reply<Page<DeviceView>> {
-    Ok(Fresh(devices::list(&service, &scope, &wanted).await?))
+    let Query(query) = query.map_err(|error| {
+        Failure::from(Problem::new(ProblemCode::MalformedRequest).with_detail(error.body_text()))
+    })?;
+    let wanted = Wanted::new(query.page_size, query.page_token.as_deref())?;
+    let which = (&wanted, query.finding.as_deref());
+    Ok(Fresh(devices::list(&service, &scope, which).await?))
+}
+
+/// `?page_size=…&page_token=…&finding=…`
+#[derive(Debug, serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DeviceQuery {
+    /// 1 to 500; 50 where absent.
+    #[param(minimum = 1, maximum = 500)]
+    page_size: Option<u32>,
+    /// The `next_page_token` of the page before.
+    page_token: Option<String>,
+    /// Only devices whose last judgement has a finding with this code.
+    finding: Option<String>,
 }
 
 #[utoipa::path(

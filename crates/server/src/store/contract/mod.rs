@@ -51,6 +51,8 @@ macro_rules! store_contract {
             devices_page_newest_first_without_gap_or_repeat,
             verdicts_page_and_are_found_by_support_id,
             refused_devices_are_told_once_each_with_their_newest_verdict,
+            devices_are_judged_again_and_found_by_finding,
+            what_is_noteworthy_about_an_attestation_key_is_configuration,
             sessions_open_and_close_with_an_audit_row_each,
             a_registered_client_is_found_and_replaced,
             clients_of_revoked_devices_are_found_and_forgotten,
@@ -167,10 +169,14 @@ pub(crate) fn device(account: &AccountId, number: u8, challenge: u8) -> NewDevic
             development: false,
             revoked: false,
             enrolled_at: i64::from(number),
+            judged: None,
         },
         challenge: vec![challenge; 16],
         challenge_expires_at: 100,
         public_key: vec![4; 65],
+        facts: "{}".to_owned(),
+        judged_under: 0,
+        sighting: None,
         audit: entry(Some(account), "device"),
     }
 }

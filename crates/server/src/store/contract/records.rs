@@ -1,6 +1,11 @@
 //! Lists and what is found in them: pages without gap or repeat, sessions, and what is forgotten.
 
+use bonafide_evidence::android::KeyFacts;
+use bonafide_wire::admin::JudgedView;
+
 use super::*;
+use crate::store::Rejudged;
+use crate::store::sightings::Sighting;
 
 pub(crate) async fn devices_page_newest_first_without_gap_or_repeat(store: Opened) {
     let acme = with_account(&store, "acme").await;
@@ -277,4 +282,135 @@ pub(crate) async fn clients_of_revoked_devices_are_found_and_forgotten(store: Op
     let gone = store.remove_instance_client(&acme, &held.upstream, &held.device, audit);
     gone.await.unwrap();
     assert_eq!(store.instance_clients_of_revoked(10).await, Ok(vec![]));
+}
+
+fn judged(device: DeviceView, code: &str) -> DeviceView {
+    let findings = vec![FindingView {
+        code: code.to_owned(),
+        severity: "enforced".to_owned(),
+        detail: String::new(),
+    }];
+    DeviceView {
+        judged: Some(JudgedView {
+            at: 5,
+            outcome: "deny".to_owned(),
+            findings,
+        }),
+        ..device
+    }
+}
+
+async fn found(store: &Opened, account: &AccountId, code: &str) -> Vec<i64> {
+    let window = Window {
+        after: None,
+        limit: 100,
+    };
+    let rows = store.devices_with_finding(account, code, window);
+    let devices = rows.await.unwrap().items;
+    devices.iter().map(|device| device.enrolled_at).collect()
+}
+
+#[expect(clippy::cognitive_complexity, reason = "one story, told in its order")]
+pub(crate) async fn devices_are_judged_again_and_found_by_finding(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    for n in 1..=5 {
+        store.enrol(device(&acme, n, n)).await.unwrap();
+    }
+    let mut factless = device(&acme, 6, 6);
+    factless.facts = String::new();
+    store.enrol(factless).await.unwrap();
+    store.enrol(device(&other, 1, 1)).await.unwrap();
+    let before = events(&store).await;
+    let batch = store.outdated(&acme, 7, 3).await.unwrap();
+    assert_eq!(batch.len(), 3);
+    let rejudged: Vec<_> = batch
+        .into_iter()
+        .map(|enrolment| Rejudged {
+            number: enrolment.number,
+            device: judged(enrolment.device, "certificate-revoked"),
+            judged_under: 7,
+        })
+        .collect();
+    // The first one enrols anew meanwhile: its judgement is about evidence that is gone.
+    let mut anew = device(&acme, 1, 9);
+    anew.device.enrolled_at = 99;
+    store.enrol(anew).await.unwrap();
+    let audit = vec![entry(Some(&acme), "reappraised")];
+    store.rejudge(&acme, rejudged, audit).await.unwrap();
+    assert_eq!(events(&store).await, before + 2);
+    assert_eq!(found(&store, &acme, "certificate-revoked").await, [3, 2]);
+    assert!(found(&store, &acme, "boot-not-verified").await.is_empty());
+    assert!(
+        found(&store, &other, "certificate-revoked")
+            .await
+            .is_empty()
+    );
+    let rest = store.outdated(&acme, 7, 100).await.unwrap();
+    let mut rest: Vec<_> = rest.iter().map(|rest| rest.device.enrolled_at).collect();
+    rest.sort_unstable();
+    assert_eq!(rest, [4, 5, 99], "without facts there is nothing to judge");
+    // Judged again, it has other findings; enrolled again, those of its new evidence.
+    let one = store.outdated(&acme, 8, 100).await.unwrap();
+    let second = one.into_iter().find(|one| one.device.enrolled_at == 2);
+    let second = second.unwrap();
+    let rejudged = vec![Rejudged {
+        number: second.number,
+        device: judged(second.device, "boot-not-verified"),
+        judged_under: 8,
+    }];
+    store.rejudge(&acme, rejudged, Vec::new()).await.unwrap();
+    assert_eq!(found(&store, &acme, "certificate-revoked").await, [3]);
+    assert_eq!(found(&store, &acme, "boot-not-verified").await, [2]);
+    store.enrol(device(&acme, 3, 10)).await.unwrap();
+    assert!(found(&store, &acme, "certificate-revoked").await.is_empty());
+}
+
+fn key_facts(boot_key: u8) -> KeyFacts {
+    let digest = "ab".repeat(32);
+    let facts = serde_json::json!({
+        "public_key": { "algorithm": "other", "identifier": "1.2" },
+        "anchor": "google", "root": digest, "provisioning": "factory",
+        "chain_level": "trusted-environment", "serials": [], "attestation_key": digest,
+        "valid_from": 0, "challenge": "equal", "attestation_version": 3, "keymint_version": 4,
+        "attestation_level": "trusted-environment", "keymint_level": "trusted-environment", "purposes": [2],
+        "root_of_trust": {
+            "verified_boot_key": hex::encode([boot_key; 32]), "device_locked": "locked", "state": "verified",
+        },
+    });
+    serde_json::from_value(facts).unwrap()
+}
+
+#[expect(clippy::cognitive_complexity, reason = "one story, told in its order")]
+pub(crate) async fn what_is_noteworthy_about_an_attestation_key_is_configuration(store: Opened) {
+    let (acme, other) = two_accounts(&store).await;
+    let sighted = |account: &AccountId, number: u8, boot_key: u8| NewDevice {
+        sighting: Some(Sighting {
+            facts: Box::new(key_facts(boot_key)),
+            at: i64::from(number),
+        }),
+        ..device(account, number, number)
+    };
+    let key = "ab".repeat(32);
+    let version = store.version().await.unwrap();
+    for n in 1..=3 {
+        store.enrol(sighted(&acme, n, 1)).await.unwrap();
+    }
+    // The same key sent again is no other one.
+    let again = NewDevice {
+        challenge: vec![77],
+        ..sighted(&acme, 3, 1)
+    };
+    store.enrol(again).await.unwrap();
+    store.enrol(sighted(&other, 1, 2)).await.unwrap();
+    let seen = store.sightings(&acme, &key).await.unwrap().unwrap();
+    assert_eq!((seen.keys, seen.contradictions().len()), (3, 0));
+    assert_eq!(store.version().await, Ok(version), "nothing to tell");
+    store.enrol(sighted(&acme, 4, 2)).await.unwrap();
+    assert_eq!(store.version().await, Ok(version + 1));
+    let configuration = store.load().await.unwrap();
+    let told = &configuration.accounts[&acme].attestation_keys[&key];
+    assert_eq!((told.keys, told.contradictions().len()), (4, 1));
+    assert!(configuration.accounts[&other].attestation_keys.is_empty());
+    store.enrol(sighted(&acme, 5, 2)).await.unwrap();
+    assert_eq!(store.version().await, Ok(version + 1), "told already");
 }

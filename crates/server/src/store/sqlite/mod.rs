@@ -17,6 +17,7 @@ mod writer;
 use core::fmt;
 use std::path::Path;
 
+use bonafide_evidence::android::AttestationKeySightings;
 use bonafide_wire::admin::{
     AuditEventView, AuditVerification, DeviceView, RefusedDevice, VerdictView,
 };
@@ -24,7 +25,9 @@ use bonafide_wire::ids::{AccountId, DeviceId, SupportId, UpstreamName};
 use rusqlite::ErrorCode;
 
 use super::{
-    AuditEntry, AuditHead, Change, Consumption, Enrolled, InstanceClient, NewDevice, NewRelay, RecordedReply, RelayTurn, ReplyKey, Rows, Session, Store, StoreError, StoreFuture, VerdictRecord, Window,
+    AuditEntry, AuditHead, Change, Consumption, Enrolled, Enrolment, InstanceClient, NewDevice,
+    NewRelay, RecordedReply, Rejudged, RelayTurn, ReplyKey, Rows, Session, Store, StoreError,
+    StoreFuture, VerdictRecord, Window,
 };
 use crate::config::Configuration;
 
@@ -204,6 +207,49 @@ impl Store for SqliteStore {
         let account = account.clone();
         self.readers
             .read(move |db| devices::devices(db, &account, &window))
+    }
+
+    fn devices_with_finding(
+        &self,
+        account: &AccountId,
+        code: &str,
+        window: Window,
+    ) -> StoreFuture<'_, Rows<DeviceView>> {
+        let (account, code) = (account.clone(), code.to_owned());
+        self.readers
+            .read(move |db| devices::with_finding(db, &account, &code, &window))
+    }
+
+    fn outdated(
+        &self,
+        account: &AccountId,
+        circumstances: i64,
+        most: u32,
+    ) -> StoreFuture<'_, Vec<Enrolment>> {
+        let account = account.clone();
+        self.readers
+            .read(move |db| devices::outdated(db, &account, circumstances, most))
+    }
+
+    fn rejudge(
+        &self,
+        account: &AccountId,
+        devices: Vec<Rejudged>,
+        audit: Vec<AuditEntry>,
+    ) -> StoreFuture<'_, ()> {
+        let account = account.clone();
+        self.writer
+            .write(move |tx| devices::rejudge(tx, &account, &devices, &audit))
+    }
+
+    fn sightings(
+        &self,
+        account: &AccountId,
+        key: &str,
+    ) -> StoreFuture<'_, Option<AttestationKeySightings>> {
+        let (account, key) = (account.clone(), key.to_owned());
+        self.readers
+            .read(move |db| devices::sightings_of(db, &account, &key))
     }
 
     fn open_session(&self, session: Session, audit: AuditEntry) -> StoreFuture<'_, ()> {

@@ -6,6 +6,7 @@ use super::group::Group;
 use super::{account_column, audit, counted, sessions, stored};
 use crate::config::Configuration;
 use crate::store::assemble::{Row, assemble};
+use crate::store::sightings::MOST_TOLD;
 use crate::store::{Change, Expectation, ObjectKind, StoreError, Write};
 
 /// Reads every object, at one version.
@@ -23,7 +24,33 @@ pub(super) fn load(db: &Connection) -> Result<Configuration, StoreError> {
             body: row.get(3)?,
         });
     }
+    drop(found);
+    told_attestation_keys(db, &mut rows)?;
     Ok(assemble(version, rows))
+}
+
+fn told_attestation_keys(db: &Connection, rows: &mut Vec<Row>) -> Result<(), StoreError> {
+    let mut select = db.prepare_cached(
+        "SELECT account, key, sightings FROM attestation_keys WHERE told <> '' ORDER BY account, key LIMIT ?1",
+    )?;
+    let mut found = select.query([MOST_TOLD])?;
+    while let Some(row) = found.next()? {
+        rows.push(Row {
+            account: row.get(0)?,
+            kind: ObjectKind::AttestationKey.as_str().to_owned(),
+            id: row.get(1)?,
+            body: row.get(2)?,
+        });
+    }
+    Ok(())
+}
+
+/// Counts the configuration's version up.
+pub(super) fn next_version(tx: &Connection) -> Result<u64, StoreError> {
+    let version = version(tx)?.saturating_add(1);
+    tx.prepare_cached("UPDATE configuration SET version = ?1")?
+        .execute([stored(version)?])?;
+    Ok(version)
 }
 
 /// The configuration's version.
@@ -45,10 +72,7 @@ pub(super) fn commit(tx: &Group<'_>, change: &Change) -> Result<u64, StoreError>
         sessions::record_reply(tx, reply, change.audit.at)?;
     }
     audit::append(tx, core::slice::from_ref(&change.audit))?;
-    let version = before.saturating_add(1);
-    tx.prepare_cached("UPDATE configuration SET version = ?1")?
-        .execute([stored(version)?])?;
-    Ok(version)
+    next_version(tx)
 }
 
 fn check(tx: &Connection, write: &Write, version: u64) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ const APPLICATION_ID: i32 = 0x426e_4664;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001.sql"),
     include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
 ];
 
 /// Makes the file readable by its owner only, before a byte of ours is in it. SQLite gives its companions

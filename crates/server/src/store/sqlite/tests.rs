@@ -94,8 +94,8 @@ fn the_schema_is_this() {
     let tables: Vec<String> = tables.map(Result::unwrap).collect();
     assert_eq!(
         tables.join(" "),
-        "accounts audit audit_head challenges configuration consumed_tokens devices instance_clients objects relays \
-         replies sessions sqlite_sequence verdicts"
+        "accounts attestation_keys audit audit_head challenges configuration consumed_tokens device_findings devices \
+         instance_clients objects relays replies sessions sqlite_sequence verdicts"
     );
 }
 
