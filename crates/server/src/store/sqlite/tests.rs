@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::SqliteStore;
 use crate::store::contract::{self, Opened, device, entry, store_contract, with_account};
+use crate::store::sightings::MOST_TOLD;
 use crate::store::{Enrolled, StoreError};
 
 fn open() -> (tempfile::TempDir, Opened) {
@@ -97,6 +98,25 @@ fn the_schema_is_this() {
         "accounts attestation_keys audit audit_head challenges configuration consumed_tokens device_findings devices \
          instance_clients objects relays replies sessions sqlite_sequence verdicts"
     );
+}
+
+#[tokio::test]
+async fn noteworthy_attestation_keys_of_one_account_hide_no_others() {
+    let (directory, store) = open();
+    let crowded = with_account(&store, "acme").await;
+    let quiet = with_account(&store, "zeta").await;
+    let sightings =
+        r#"{"first_seen":1,"last_seen":2,"keys":4,"provisioning":[],"levels":[],"boot_keys":[]}"#;
+    let db = Connection::open(file(&directory)).unwrap();
+    let many = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?3)
+        INSERT INTO attestation_keys SELECT ?1, printf('%064x', i), ?2, 'many-keys' FROM n";
+    db.execute(many, (crowded.as_str(), sightings, MOST_TOLD))
+        .unwrap();
+    db.execute(many, (quiet.as_str(), sightings, 0)).unwrap();
+    let accounts = store.load().await.unwrap().accounts;
+    let told = |account| accounts[account].attestation_keys.len();
+    assert_eq!(told(&crowded), usize::try_from(MOST_TOLD).unwrap());
+    assert_eq!(told(&quiet), 1);
 }
 
 /// Every kind of tampering, on every row of a log of 40.
