@@ -34,6 +34,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 
 #[tokio::main]
 async fn main() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     log::capture();
     let world = World::new().await;
     let fake = FakeUpstream::start().await;
